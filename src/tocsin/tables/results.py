@@ -1,0 +1,222 @@
+"""Results out: a table in any of four formats, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from uuid import uuid4
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tocsin.errors import OutputError, did_you_mean
+
+
+class ResultWriter:
+    """Writes tables one after the other into one file, which appears under its name only when it is whole.
+
+    Until then it stands beside the target under a hidden name. On an error, Ctrl-C included, that file is removed and
+    what the target held before stays as it was.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its suffix says the format: .parquet, .arrow, .feather or .ipc (Arrow IPC), .ndjson or .jsonl, .csv. CSV has
+        no nested columns: they are written as JSON text.
+    schema : pyarrow.Schema, optional
+        What to write if no table comes; else the first table decides.
+
+    Raises
+    ------
+    OutputError
+        If the suffix is unknown, the folder is missing or may not be written, or the disk is full.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, ResultWriter(f"{folder}/scores.csv") as out:
+    ...     out.write(pa.table({"key": ["a"], "score": [1.5]}))
+    """
+
+    def __init__(self, path: str | Path, schema: pa.Schema | None = None) -> None:
+        self._path = Path(path).expanduser()
+        self._schema = schema
+        self._sink: _Sink | None = None
+        suffix = self._path.suffix.lower()
+        if suffix not in _SINKS:
+            raise OutputError(f"cannot write {path}: no format ends in {suffix!r}" + did_you_mean(suffix, _SINKS))
+        if self._path.is_dir():
+            raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+        if not self._path.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {str(self._path.parent)!r}; make it first")
+        self._beside = self._path.with_name(f".{self._path.name}.{uuid4().hex[:8]}.part")
+        self._make_sink = _SINKS[suffix]
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._beside.open("xb")
+        except OSError as error:
+            raise self._failure(error) from None
+        return self
+
+    def write(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Append rows; all tables must have the columns of the first, or those of the given schema.
+
+        Raises
+        ------
+        OutputError
+            If columns differ, or the disk is full.
+        """
+        if isinstance(table, pa.RecordBatch):
+            table = pa.Table.from_batches([table])
+        if self._file is None:
+            raise OutputError(f"cannot write {self._path}: it is not open; use the writer in a with statement")
+        try:
+            if self._sink is None:
+                self._schema = table.schema if self._schema is None else self._schema
+                self._sink = self._make_sink(self._file, self._schema)
+            self._sink.write(_fit(table, self._sink.schema))
+        except OSError as error:
+            raise self._failure(error) from None
+        except (pa.ArrowException, pl.exceptions.PolarsError, ValueError) as error:
+            reason = str(error).split("\n", 1)[0]
+            raise OutputError(f"cannot write {self._path}: {reason}") from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        whole = False
+        try:
+            if kind is None:
+                self._finish()
+                whole = True
+        except OSError as failure:
+            raise self._failure(failure) from None
+        finally:
+            if not whole:
+                self._abandon()
+
+    def _finish(self) -> None:
+        """Complete the file and give it its name."""
+        assert self._file is not None
+        if self._sink is None:
+            if self._schema is None:
+                raise OutputError(f"nothing to write to {self._path}: no table came and no schema says its columns")
+            self._sink = self._make_sink(self._file, self._schema)
+        self._sink.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._beside.replace(self._path)
+
+    def _abandon(self) -> None:
+        """Remove what was written; nothing that fails here matters any more."""
+        if self._sink is not None:
+            with suppress(OSError, ValueError, pa.ArrowException):
+                self._sink.close()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        with suppress(OSError):
+            self._beside.unlink()
+
+    def _failure(self, error: OSError) -> OutputError:
+        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
+        return OutputError(f"cannot write {self._path}: {reason}; nothing was left behind")
+
+
+def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    if table.schema.names != schema.names:
+        raise ValueError(f"columns {table.schema.names} came after {schema.names}")
+    return table if table.schema.equals(schema) else table.cast(schema)
+
+
+class _Sink(ABC):
+    """One format; bytes go through a file of Python's, so that a full disk is an OSError."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        self.file, self.schema = file, schema
+
+    @abstractmethod
+    def write(self, table: pa.Table) -> None:
+        """Append a table of the sink's schema."""
+
+    def close(self) -> None:  # noqa: B027 - lines of text need no end
+        """Write what a format needs at its end."""
+
+
+class _Parquet(_Sink):
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        super().__init__(file, schema)
+        self._writer = pq.ParquetWriter(file, schema, compression="zstd")
+
+    def write(self, table: pa.Table) -> None:
+        if table.num_rows:
+            self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Arrow(_Sink):
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        super().__init__(file, schema)
+        self._writer = pa.ipc.new_file(file, schema)
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Ndjson(_Sink):
+    def write(self, table: pa.Table) -> None:
+        self.file.write(_text(pl.DataFrame(table), "ndjson"))
+
+
+class _Csv(_Sink):
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        super().__init__(file, schema)
+        self.file.write(_text(_flat(pl.DataFrame(schema.empty_table())), "csv", header=True))
+
+    def write(self, table: pa.Table) -> None:
+        self.file.write(_text(_flat(pl.DataFrame(table)), "csv"))
+
+
+def _text(frame: pl.DataFrame, kind: str, *, header: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "csv":
+        frame.write_csv(buffer, include_header=header)
+    else:
+        frame.write_ndjson(buffer)
+    return buffer.getvalue()
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return nested columns as JSON text; Polars encodes structs only, so each is wrapped in one and unwrapped."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    texts = []
+    for name in nested:
+        wrapped = pl.struct(pl.col(name).alias("x")).struct.json_encode()
+        text = wrapped.str.strip_prefix('{"x":').str.strip_suffix("}")
+        texts.append(pl.when(pl.col(name).is_not_null()).then(text).alias(name))
+    return frame.with_columns(texts)
+
+
+_SINKS: dict[str, type[_Sink]] = {
+    ".parquet": _Parquet,
+    ".arrow": _Arrow,
+    ".feather": _Arrow,
+    ".ipc": _Arrow,
+    ".ndjson": _Ndjson,
+    ".jsonl": _Ndjson,
+    ".csv": _Csv,
+}
