@@ -1,0 +1,72 @@
+"""What a call read and did, for people: the same words after fit, score and update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli import view
+from tocsin.cli.text import count, duration, listed, moment, number
+
+if TYPE_CHECKING:
+    from tocsin.fleet.fleet import Fleet, Report
+
+
+def headline(did: str, report: Report) -> RenderableType:
+    """Return one line: what was done, with how much, how fast."""
+    rate = report.rows / report.seconds if report.seconds > 0 else 0.0
+    text = Text(did, style="bold")
+    text.append(f"  {count(report.rows, 'row')} of {count(report.assets, 'asset')}", style="not bold")
+    return text.append(f" in {duration(report.seconds)}, {rate:,.0f} rows/s", style="not bold dim")
+
+
+def columns(fleet: Fleet) -> RenderableType:
+    """Return which columns were taken, which have another role, and which were left and why."""
+    roles = fleet.columns
+    shown = {"key": roles.key, "time": roles.time, "sensor": roles.sensor, "value": roles.value}
+    named = [name for name in shown.values() if name is not None]
+    reasons: dict[str, list[str]] = {}
+    for column, reason in fleet.report.left_out.items():
+        if column not in named:
+            reasons.setdefault(reason, []).append(column)
+    left = "\n".join(f"{listed(names)}: {reason}" for reason, names in reasons.items())
+    return view.facts(
+        {
+            "features": f"{len(fleet.features)}: {listed(list(fleet.features))}",
+            **shown,
+            "left out": left or None,
+            "alerts": count(fleet.report.alerts, "reading") if fleet.report.alerts else None,
+        }
+    )
+
+
+def notes(console: Console, report: Report) -> None:
+    """Print what was skipped or mended."""
+    lines = list(report.notes)
+    if report.unknown_assets:
+        lines.append(f"{count(len(report.unknown_assets), 'asset')} without a model skipped: "
+                     f"{listed(report.unknown_assets, 5)}")  # fmt: skip
+    if lines:
+        console.print(view.heading("Note"))
+        console.print(view.bullets(lines, style="yellow"))
+
+
+def alert_lines(rows: Sequence[Mapping[str, Any]], *, has_time: bool) -> RenderableType:
+    """Return one line an asset: its worst reading."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", overflow="fold")
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    for row in rows:
+        when = moment(row["worst_time"]) if has_time else ""
+        table.add_row(
+            f"  {row['key']}",
+            when,
+            f"score {number(row['score'])}",
+            Text(f"alert above {number(row['threshold'])}", style="dim"),
+        )
+    return table

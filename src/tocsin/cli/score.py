@@ -1,0 +1,104 @@
+"""`tocsin score`: score readings, each by its asset's model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli import options
+from tocsin.cli.options import Data, Json, NoHeader, NullValue, SavedFleet, Separator, Threads
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tocsin.fleet.fleet import Fleet
+
+
+class Unknown(StrEnum):
+    """What to do with assets that have no model."""
+
+    skip = "skip"
+    error = "error"
+
+
+def score(  # noqa: PLR0913, PLR0917 - one parameter an option
+    fleet: SavedFleet,
+    data: Data,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file for the scores of all rows; its suffix, such as .parquet or .csv, tells the format.",
+        ),
+    ] = None,
+    explain: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How many features to name for each alert in the file.")
+    ] = 0,
+    alerts_only: Annotated[bool, typer.Option("--alerts-only", help="Write the alerts only.")] = False,
+    unknown: Annotated[
+        Unknown, typer.Option(help="What to do with assets that have no model: skip and report them, or stop.")
+    ] = Unknown.skip,
+    separator: Separator = None,
+    no_header: NoHeader = False,
+    null_value: NullValue = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Score readings by a fleet: show the worst assets, or write all scores to a file."""
+    from tocsin.cli.progress import progress
+    from tocsin.fleet.fleet import Fleet
+
+    loaded = Fleet.load(fleet)
+    how: dict[str, Any] = options.reading(separator, no_header, null_value, threads)
+    if out is None:
+        how |= {"only_alerts": True, "explain": max(explain, 1)}
+    else:
+        how |= {"only_alerts": alerts_only, "explain": explain, "out": out}
+    with progress("Scoring") as tell:
+        scores = loaded.score(options.source(data), unknown=unknown.value, progress=tell, **how)
+    if as_json:
+        from tocsin.cli.machine import print_json, report_of
+
+        found = {} if scores is None else {"worst": _worst(scores)}
+        print_json(report_of(loaded) | {"out": None if out is None else str(out)} | found)
+    else:
+        _show(loaded, scores, fleet, data, out)
+
+
+def _worst(scores: pl.DataFrame) -> list[dict[str, Any]]:
+    from tocsin.cli.view import WORST
+    from tocsin.evaluate.incidents import incidents
+
+    return incidents(scores, quiet=None).head(WORST).drop("rows").to_dicts()
+
+
+def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, data: list[str], out: Path | None) -> None:
+    from tocsin.cli import report, view
+    from tocsin.cli.text import count
+
+    console = view.stdout()
+    console.print(report.headline("Scored", fleet.report))
+    share = fleet.report.alerts / fleet.report.rows if fleet.report.rows else 0.0
+    console.print(
+        view.facts(
+            {
+                "alerts": f"{count(fleet.report.alerts, 'reading')}, {share:.2%}",
+                "written": None if out is None else str(out),
+            }
+        )
+    )
+    report.notes(console, fleet.report)
+    if scores is None:
+        return
+    rows = _worst(scores)
+    if not rows:
+        console.print("\nNothing to worry about: no reading is above its asset's threshold.")
+        return
+    console.print(view.heading("Worst assets"))
+    console.print(view.incident_table(rows, has_time="time" in scores.columns))
+    console.print(view.heading("Next"))
+    asset = f" --asset {rows[0]['key']}" if fleet.columns.key else ""
+    console.print(view.bullets([f"tocsin explain {path} {data[0]}{asset}"], style="cyan"))

@@ -1,0 +1,200 @@
+"""What people see: tables of incidents, bars of contributions, values against their normal range."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli.text import count, duration, moment, number
+
+if TYPE_CHECKING:
+    from tocsin.evaluate.truth import Findings
+
+WORST = 10
+"""How many incidents are shown."""
+
+Row = Mapping[str, Any]
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the entry point, as for any other way of printing."""
+        raise BrokenPipeError
+
+
+def stdout(*, record: bool = False) -> Console:
+    """Return the console for results; square brackets in data are never read as markup."""
+    return _Console(highlight=False, markup=False, emoji=False, record=record)
+
+
+def title(text: str, more: str) -> Text:
+    """Return the first line of an output."""
+    return Text(text, style="bold").append(f"  {more}", style="not bold dim")
+
+
+def heading(text: str) -> Text:
+    """Return the title of a part of the output."""
+    return Text(f"\n{text}", style="bold")
+
+
+def facts(pairs: Mapping[str, RenderableType | None]) -> RenderableType:
+    """Return names and values in two columns; a value that is None is left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value is not None:
+            grid.add_row(name, value)
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def bullets(lines: Sequence[str], style: str = "") -> RenderableType:
+    """Return sentences one under the other."""
+    return Group(*(Padding(Text(f"{line}", style=style), (0, 0, 0, 2)) for line in lines))
+
+
+def incident_table(rows: Sequence[Row], *, has_time: bool) -> RenderableType:
+    """Return one line an incident: which asset, when, how far over the threshold, and what happened."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=1)
+    table.add_column("Asset", style="bold", overflow="fold", max_width=24)
+    table.add_column("When", no_wrap=True)
+    table.add_column("Score", justify="right", no_wrap=True)
+    table.add_column("What happened", ratio=1, overflow="fold", min_width=24)
+    for row in rows:
+        table.add_row(Text(str(row["key"])), _when(row, has_time=has_time), _severity(row), _what(row))
+    return table
+
+
+def _when(row: Row, *, has_time: bool) -> Text:
+    start, end = row["start"], row["end"]
+    text = Text(moment(start) if has_time else f"reading {start + 1:,}")
+    if end != start:
+        span = end - start if has_time else None
+        last = moment(end) if has_time else f"{end + 1:,}"
+        text.append(f"\nfor {duration(span)}" if isinstance(span, timedelta) else f"\nto {last}", style="dim")
+        text.append(f"\n{count(row['alerts'], 'alert')}", style="dim")
+    if row.get("more"):
+        text.append(f"\n+ {count(row['more'], 'incident')}", style="dim")
+    return text
+
+
+def _severity(row: Row) -> Text:
+    severity = row["severity"]
+    if severity is None:
+        return Text(number(row["score"]))
+    style = "bold red" if severity >= 1.5 else "red" if severity >= 1.1 else "yellow"
+    return Text(f"{severity:.2f}×", style=style)
+
+
+def _what(row: Row) -> Text:
+    text = sentence(row["sentence"], row["feature"]) if row["sentence"] else Text("")
+    fault = row.get("fault")
+    if fault:
+        text.append(f"\n✓ {fault}", style="green")
+    elif "fault" in row:
+        text.append("\n✗ no fault here: a false alarm", style="dim")
+    return text
+
+
+def sentence(text: str, feature: str) -> Text:
+    """Return an explanation's sentence, its feature and value standing out."""
+    shown = Text(text)
+    if text.startswith(feature):
+        shown.stylize("bold", 0, len(feature))
+        if value := re.compile(r" was (\S+?),").match(text, len(feature)):
+            shown.stylize("bold", *value.span(1))
+    return shown
+
+
+def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
+    """Return one line a feature: its value, where that lies against the normal range, and its part of the score."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
+    table.add_column("Feature", style="bold", overflow="fold")
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("Normal range", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("Part of the score", no_wrap=True)
+    track = 21 if width < 100 else 33
+    bar = 10 if width < 100 else 24
+    most = max((row["contribution"] for row in rows), default=0.0)
+    for row in rows:
+        table.add_row(
+            Text(row["feature"]),
+            number(row["value"]),
+            f"{number(row['low'])} to {number(row['high'])}",
+            gauge(row["value"], row["low"], row["high"], track),
+            _bar(row["contribution"], most, bar).append(f" {row['share']:.0%}", style="dim"),
+        )
+    return table
+
+
+def gauge(value: float, low: float, high: float, width: int) -> Text:
+    """Return a value's place on a line whose middle third is the normal range; far out it stops at the ends.
+
+    >>> gauge(5.0, 0.0, 10.0, 9).plain, gauge(99.0, 0.0, 10.0, 9).plain
+    ('···━●━···', '···━━━··●')
+    """
+    third = width // 3
+    line = Text("·" * third, style="dim")
+    line.append("━" * (width - 2 * third), style="green").append("·" * third, style="dim")
+    span = (high - low) or abs(high) or 1.0
+    place = round((width - 1) / 2 + (value - (low + high) / 2) / span * (width - 2 * third - 1))
+    inside = low <= value <= high
+    place = min(max(place, 0), width - 1)
+    if not inside:
+        place = max(place, width - third) if value > high else min(place, third - 1)
+    return line[:place].append("●", style="green" if inside else "bold red").append_text(line[place + 1 :])
+
+
+def _bar(part: float, most: float, width: int) -> Text:
+    eighths = round(width * 8 * part / most) if most > 0 else 0
+    whole, rest = divmod(eighths, 8)
+    drawn = "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+    return Text(drawn.ljust(width), style="red")
+
+
+SENTENCES = 3
+"""How many features are told of in words."""
+
+
+def verdict(row: Row) -> Text:
+    """Return what a reading's score means: whether it is an alert, and how rare it is."""
+    score, threshold = row["score"], row["threshold"]
+    judged = Text("  alert", style="bold red") if row["alert"] else Text("  no alert", style="bold green")
+    rarity = f"; so high a score is 1 in {1 / row['p_value']:,.0f}" if row["p_value"] > 0 else ""
+    return judged.append(f"  score {number(score)}, alert above {number(threshold)}{rarity}", style="not bold dim")
+
+
+def findings_table(findings: Findings) -> RenderableType:
+    """Return how many of the known faults were found and understood, kind by kind."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
+    table.add_column("Fault", style="bold")
+    table.add_column("Found", justify="right")
+    table.add_column("Right cause", justify="right")
+    table.add_column("")
+    for row in findings.by_kind().to_dicts():
+        missed = row["found"] < row["faults"]
+        remark = (
+            "a usual value, only frozen: no reading is strange in itself" if row["kind"] == "stuck" and missed else ""
+        )
+        table.add_row(row["kind"], _of(row["found"], row["faults"]), str(row["right_cause"]), Text(remark, style="dim"))
+    table.add_section()
+    table.add_row("all", _of(findings.found, len(findings.faults)), str(findings.right_cause), "")
+    return table
+
+
+def _of(part: int, whole: int) -> Text:
+    return Text(f"{part} of {whole}", style="green" if part == whole else "yellow" if part else "red")
+
+
+def indented(content: RenderableType) -> RenderableType:
+    """Return the content a little to the right."""
+    return Padding(content, (0, 0, 0, 2))

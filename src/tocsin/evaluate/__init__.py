@@ -1,0 +1,1 @@
+"""How well a fleet finds what is known to be wrong, and alerts gathered into incidents."""
