@@ -1,0 +1,42 @@
+"""Tocsin: anomaly detectors for fleets of assets, one small, explainable model each.
+
+The public names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tocsin.detectors.base import Detector
+    from tocsin.detectors.catalog import catalog
+    from tocsin.detectors.ecod import ECOD
+    from tocsin.errors import TocsinError
+    from tocsin.fleet.fleet import Fleet
+    from tocsin.panel import Panel
+
+_HOMES = {
+    "Detector": "tocsin.detectors.base",
+    "ECOD": "tocsin.detectors.ecod",
+    "Fleet": "tocsin.fleet.fleet",
+    "Panel": "tocsin.panel",
+    "TocsinError": "tocsin.errors",
+    "catalog": "tocsin.detectors.catalog",
+}
+
+__all__ = ["ECOD", "Detector", "Fleet", "Panel", "TocsinError", "catalog"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tocsin")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tocsin' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])

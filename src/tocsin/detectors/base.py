@@ -1,0 +1,256 @@
+"""The contract of every detector: four functions of a panel, and the face that data scientists know."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+
+from tocsin.detectors.calibration import Calibration
+from tocsin.errors import DataError, EmptyDataError, NotFittedError, ParameterError
+from tocsin.explain.explanations import explain
+from tocsin.models import Models, Ragged
+from tocsin.panel import Contributions, Evidence, Panel, Scores
+
+
+class Detector(BaseEstimator, ABC):
+    """An algorithm with its parameters; what it learns of each asset is in `Models`, never in the detector.
+
+    A subclass in a file of its own in this room is found by the catalog, and with it by the command line, the
+    conformance tests and the docs. It implements the methods that begin with an underscore; validation, thresholds
+    and p-values are here, once.
+
+    Parameters
+    ----------
+    contamination : float, default 0.01
+        The share of training rows that lies above the threshold, in (0, 0.5].
+    infinite : {"error", "missing"}, default "error"
+        Whether infinite readings are refused or taken as missing.
+    """
+
+    additive: ClassVar[bool] = False
+    """Whether all contributions of a row sum to its score."""
+    incremental: ClassVar[bool] = False
+    """Whether models learn from new rows without the old ones."""
+    supervised: ClassVar[bool] = False
+    """Whether labels are needed."""
+    temporal: ClassVar[bool] = False
+    """Whether the order of rows matters."""
+    extra: ClassVar[str | None] = None
+    """The optional dependency group that is needed, if any."""
+
+    contamination: float
+    infinite: Literal["error", "missing"]
+
+    # Panels ----------------------------------------------------------------------------------------------------------
+
+    def fit_panel(self, panel: Panel) -> tuple[Models, Scores]:
+        """Learn one model an asset.
+
+        Returns
+        -------
+        models : Models
+            In the order of the panel's assets.
+        scores : Scores
+            Of the panel's own rows, as the threshold was derived from them.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter of the detector has a value that makes no sense.
+        """
+        self.check_parameters()
+        state, scores = self._learn(panel)
+        calibration = Calibration.learn(scores, panel.offsets, 1.0 - self.contamination, self._rank_ratio())
+        models = Models(np.diff(panel.offsets), calibration.thresholds, {**state, **calibration.to_state()})
+        return models, self._judged(models, panel.offsets, scores, calibration)
+
+    def score_panel(self, models: Models, panel: Panel, top: int = 0) -> tuple[Scores, Contributions]:
+        """Score each row by its asset's model, and name the `top` features that weigh most (default none).
+
+        A row's score depends on the row and its asset's model alone, never on what else is scored with it.
+        `models` are those of the panel's assets, in the same order.
+        """
+        if len(models) != panel.n_assets:
+            raise DataError(f"{len(models)} models for a panel of {panel.n_assets} assets")
+        scores, contributions = self._score(models.state, panel, min(top, panel.n_features))
+        return self._judged(models, panel.offsets, scores), contributions
+
+    def attribute_panel(self, models: Models, panel: Panel, top: int | None = None) -> Contributions:
+        """Say what each feature adds to each row's score: the `top` heaviest, or all in their own order (default)."""
+        return self.score_panel(models, panel, panel.n_features if top is None else top)[1]
+
+    def evidence_panel(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
+        """Say what stands behind the contributions of a panel's rows."""
+        return self._evidence(models, panel, contributions)
+
+    def update_panel(self, models: Models, panel: Panel) -> Models:
+        """Learn from new rows without the old ones; assets without rows are returned as they are.
+
+        The thresholds follow the scores that the rows have once they are learned, as in training.
+        """
+        if not self.incremental:
+            raise ParameterError(f"{type(self).__name__} cannot learn from new rows without the old ones; fit it anew")
+        weights, scales = self._forgetting(panel.offsets)
+        state = self._absorb(models.state, panel, weights, scales)
+        scores, _ = self._score(state, panel, 0, learned=True)
+        calibration = Calibration.from_state(models.state, models.threshold, self._rank_ratio())
+        calibration = calibration.absorb(
+            scores, panel.offsets, weights, scales, 1.0 - self.contamination, self._rank_ratio(), self._slack()
+        )
+        rows = models.rows + np.diff(panel.offsets)
+        return Models(rows, calibration.thresholds, {**state, **calibration.to_state()})
+
+    def merge_models(self, models: Models, other: Models) -> Models:
+        """Merge models of the same assets that were learned from different rows."""
+        if not self.incremental:
+            raise ParameterError(f"models of {type(self).__name__} cannot be merged; fit it on all rows")
+        ratio, slack = self._rank_ratio(), self._slack()
+        calibration = Calibration.from_state(models.state, models.threshold, ratio).combine(
+            Calibration.from_state(other.state, other.threshold, ratio), 1.0 - self.contamination, ratio, slack
+        )
+        state = self._combine(models.state, other.state)
+        return Models(models.rows + other.rows, calibration.thresholds, {**state, **calibration.to_state()})
+
+    def _judged(
+        self,
+        models: Models,
+        offsets: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        calibration: Calibration | None = None,
+    ) -> Scores:
+        calibration = calibration or Calibration.from_state(models.state, models.threshold, self._rank_ratio())
+        thresholds = np.repeat(models.threshold, np.diff(offsets))
+        return Scores(scores, calibration.p_values(scores, offsets), scores > thresholds)
+
+    # What a detector implements --------------------------------------------------------------------------------------
+
+    def check_parameters(self) -> None:
+        """Raise a `ParameterError` for values that make no sense."""
+        if not 0.0 < self.contamination <= 0.5:
+            raise ParameterError(f"contamination must be above 0 and at most 0.5, not {self.contamination}")
+        if self.infinite not in ("error", "missing"):
+            raise ParameterError(f"infinite must be 'error' or 'missing', not {self.infinite!r}")
+
+    @abstractmethod
+    def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
+        """Return the state, one entry an asset, and the training scores of all rows."""
+
+    @abstractmethod
+    def _score(
+        self, state: Mapping[str, Ragged], panel: Panel, top: int, *, learned: bool = False
+    ) -> tuple[NDArray[np.float64], Contributions]:
+        """Return the scores and the `top` contributions, or all in feature order if there are as many features.
+
+        `learned` says that the state has seen these very rows, as training has.
+        """
+
+    @abstractmethod
+    def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
+        """Return what stands behind contributions."""
+
+    def _absorb(
+        self,
+        state: Mapping[str, Ragged],
+        panel: Panel,
+        weights: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> dict[str, Ragged]:
+        """Return the state after learning rows with the given weights, what was known scaled by one factor an asset."""
+        raise NotImplementedError
+
+    def _combine(self, state: Mapping[str, Ragged], other: Mapping[str, Ragged]) -> dict[str, Ragged]:
+        """Return the state of models learned from the rows of both."""
+        raise NotImplementedError
+
+    def _rank_ratio(self) -> float:
+        """Return how far apart the ranks of kept training scores may be; 1 keeps all."""
+        return 1.1
+
+    def _slack(self) -> float:
+        """Return the weight that may be forgotten at the ends of a distribution."""
+        return 0.0
+
+    def _forgetting(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return a weight for each new row and a factor for what each asset knew before."""
+        return np.ones(int(offsets[-1])), np.ones(len(offsets) - 1)
+
+    # The face --------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn one model from a matrix of shape (n_rows, n_features).
+
+        Sets `model_`, `decision_scores_` and `labels_` of the training rows (1 = anomaly), `threshold_` and
+        `n_features_in_`. `y` is ignored unless the detector is supervised.
+        """
+        panel = self._panel(X)
+        self.n_features_in_ = panel.n_features
+        self.model_, scores = self.fit_panel(panel)
+        self.features_ = panel.features
+        self.decision_scores_ = scores.score
+        self.labels_ = scores.alert.astype(np.int64)
+        self.threshold_ = float(self.model_.threshold[0])
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the score of each row, shape (n_rows,); higher is more anomalous."""
+        return self.score_panel(self._fitted(), self._panel(X))[0].score
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Return 1 for each row whose score is above the threshold, else 0."""
+        return self.score_panel(self._fitted(), self._panel(X))[0].alert.astype(np.int64)
+
+    def p_values(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return how rare so high a score is in training, shape (n_rows,)."""
+        return self.score_panel(self._fitted(), self._panel(X))[0].p_value
+
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn from new rows without the old ones; the first call fits."""
+        if not hasattr(self, "model_"):
+            return self.fit(X, y)
+        self.model_ = self.update_panel(self._fitted(), self._panel(X))
+        self.threshold_ = float(self.model_.threshold[0])
+        return self
+
+    def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return what each feature adds to each row's score, shape (n_rows, n_features)."""
+        return self.attribute_panel(self._fitted(), self._panel(X)).contribution
+
+    def explain(self, X: ArrayLike, top: int = 3) -> pl.DataFrame:
+        """Say why each row has its score: one row of the result for each of its `top` features.
+
+        Columns: row, rank, feature, value, low, high, direction, contribution, share, tail_probability, limit,
+        sentence. See `tocsin.explain`.
+        """
+        models, panel = self._fitted(), self._panel(X)
+        scores, contributions = self.score_panel(models, panel, top=0 if top < 1 else top)
+        if top >= panel.n_features:
+            contributions = contributions.heaviest_first()
+        return explain(panel, scores, contributions, self.evidence_panel(models, panel, contributions))
+
+    def _fitted(self) -> Models:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(f"this {type(self).__name__} has not learned yet; call fit(X) first")
+        model: Models = self.model_
+        return model
+
+    def _panel(self, X: ArrayLike) -> Panel:
+        names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
+        panel = Panel.of_matrix(X, names, infinite=self.infinite)
+        expected = getattr(self, "n_features_in_", panel.n_features)
+        if hasattr(self, "model_") and panel.n_features != expected:
+            raise DataError(f"X has {panel.n_features} features, but {type(self).__name__} was fitted with {expected}")
+        if panel.n_rows == 0:
+            raise EmptyDataError("X has no rows")
+        return panel
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that NaN is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

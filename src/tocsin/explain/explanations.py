@@ -1,0 +1,72 @@
+"""Explanations as a table, whole columns at a time: one row for each named feature of each explained reading."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tocsin.explain.sentences import sentence
+from tocsin.panel import Contributions, Evidence, Panel, Scores
+
+FIELDS = (
+    "feature",
+    "value",
+    "low",
+    "high",
+    "direction",
+    "contribution",
+    "share",
+    "tail_probability",
+    "limit",
+    "sentence",
+)
+"""What an explanation says of a feature, in order."""
+
+
+def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence: Evidence) -> pl.DataFrame:
+    """Return the explanations of all rows of a panel.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns `row` (of the panel), `rank` (1 is the heaviest) and `FIELDS`: the feature's name and value, its normal
+        range, whether it is "above" or "below", its part of the score and share of it, the probability of so extreme
+        a value, the nearest value with which the row would not have been an alert (null where it is none, or where
+        this feature alone cannot mend it), and a sentence. Features without a part in the score have no row.
+    """
+    rows, places = np.nonzero(contributions.feature >= 0)
+    feature = contributions.feature[rows, places]
+    score = scores.score[rows]
+    contribution = contributions.contribution[rows, places]
+    limit = np.where(scores.alert[rows], evidence.limit[rows, places], np.nan)
+    names = pl.Series(panel.features, dtype=pl.String).gather(feature)
+    frame = pl.DataFrame(
+        {
+            "row": rows,
+            "rank": places.astype(np.int32) + 1,
+            "feature": names,
+            "value": panel.values[feature, rows].astype(np.float64),
+            "low": evidence.low[rows, places],
+            "high": evidence.high[rows, places],
+            "direction": _directions(evidence.above[rows, places]),
+            "contribution": contribution,
+            "share": np.divide(contribution, score, out=np.zeros_like(score), where=score > 0),
+            "tail_probability": evidence.tail[rows, places],
+            "limit": pl.Series(limit).fill_nan(None),
+        }
+    )
+    return frame.with_columns(sentence=sentence())
+
+
+def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:
+    """Gather explanations into one list a row, heaviest first, for a table of `n_rows` scored rows."""
+    lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(FIELDS))
+    every = pl.DataFrame({"row": np.arange(n_rows)})
+    joined = every.join(lists, on="row", how="left", maintain_order="left")
+    return joined.get_column("explanations").fill_null([]) if len(lists) else pl.Series("explanations", [[]] * n_rows)
+
+
+def _directions(above: NDArray[np.bool_]) -> pl.Series:
+    words = pl.Series(["below", "above"], dtype=pl.String)
+    return words.gather(above.astype(np.uint32))

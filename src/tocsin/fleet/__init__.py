@@ -1,0 +1,1 @@
+"""Many assets, one detector: train, score, update and keep their models, wherever the work runs."""

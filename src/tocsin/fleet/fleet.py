@@ -1,0 +1,517 @@
+"""Fleet: one model for each of many assets, from readings wherever they lie, to scores, alerts and reasons."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tocsin.detectors.base import Detector
+from tocsin.detectors.catalog import detector_class
+from tocsin.detectors.ecod import ECOD
+from tocsin.errors import (
+    ColumnError,
+    EmptyDataError,
+    FleetError,
+    NotFittedError,
+    ParameterError,
+    UnknownAssetError,
+    did_you_mean,
+)
+from tocsin.fleet import store
+from tocsin.fleet.engines import local
+from tocsin.fleet.models import ModelTable
+from tocsin.fleet.results import explanations, score_table, take_scores, with_explanations
+from tocsin.panel import Panel
+from tocsin.tables.columns import Columns
+from tocsin.tables.readings import Readings, open_readings
+from tocsin.tables.results import ResultWriter
+from tocsin.tables.times import restore_times
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(slots=True)
+class Report:
+    """What the last fit, score or update read and did.
+
+    Attributes
+    ----------
+    features, left_out
+        The columns that were taken, and the others, each with the reason why it was left.
+    rows, assets, alerts
+        How many were read, and how many rows scored above their threshold.
+    unknown_assets
+        Keys without a model, as text; their rows were not scored.
+    notes
+        What was skipped or mended while reading, as sentences.
+    seconds
+        How long it took.
+    """
+
+    features: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+    assets: int = 0
+    alerts: int = 0
+    unknown_assets: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Fleet:
+    """A detector, which columns it looks at, and the table of its models, one an asset.
+
+    Parameters
+    ----------
+    detector : Detector, default ``ECOD()``
+        The algorithm with its parameters.
+    key : str, optional
+        The column that says which asset a reading is of; ``"@file"`` where each file is an asset; None is one asset.
+    time : str, optional
+        The column that orders an asset's readings.
+    features : sequence of str, optional
+        Names, globs and ``"!exclusions"``; None takes every numeric column that has no other role.
+    sensor, value : str, optional
+        The two columns of a long table: one row a sensor's value.
+
+    Attributes
+    ----------
+    models : pyarrow.Table
+        One row an asset: key, rows, first_time, last_time, threshold, version, and the detector's state.
+    training_alerts : polars.DataFrame
+        The training rows above their threshold.
+    report : Report
+        What the last call read and did.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> readings = pl.DataFrame({"pump": ["a"] * 300 + ["b"] * 300, "flow": [float(i % 50) for i in range(600)]})
+    >>> fleet = Fleet(key="pump").fit(readings)
+    >>> fleet.score(pl.DataFrame({"pump": ["b"], "flow": [900.0]}))["alert"].item()
+    True
+    """
+
+    def __init__(
+        self,
+        detector: Detector | None = None,
+        *,
+        key: str | None = None,
+        time: str | None = None,
+        features: Sequence[str] | None = None,
+        sensor: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.detector = ECOD() if detector is None else detector
+        self.columns = Columns(key, time, features, sensor, value)
+        self.features: tuple[str, ...] = ()
+        self.version = 0
+        self.report = Report()
+        self._models: ModelTable | None = None
+        self._alerts: pa.Table | None = None
+
+    # Learning --------------------------------------------------------------------------------------------------------
+
+    def fit(self, source: Any, *, progress: Progress | None = None, threads: int | None = None, **reading: Any) -> Self:
+        """Learn one model an asset from readings.
+
+        Parameters
+        ----------
+        source : path, glob, URL, or data frame
+            What Polars can scan (CSV, Parquet, Arrow IPC, NDJSON), or a Polars, pandas or Arrow frame.
+        progress : callable, optional
+            Called with the rows done and the rows in all, None where that is not known.
+        threads : int, optional
+            How many cores to use; default all.
+        **reading
+            How to read: see `tocsin.tables.readings.open_readings`.
+
+        Raises
+        ------
+        TocsinError
+            If the readings cannot be used. The fleet is then as it was before.
+        """
+        self.detector.check_parameters()
+        if self.detector.supervised:
+            raise ParameterError(f"{type(self.detector).__name__} needs labels, which a fleet cannot give it yet")
+        started = clock.perf_counter()
+        readings = self._open(source, None, reading)
+        report = _report_of(readings)
+
+        def learn(panel: Panel) -> tuple[ModelTable, pa.Table, int]:
+            models, scores = self.detector.fit_panel(panel)
+            rows = np.flatnonzero(scores.alert)
+            alerts = score_table(panel.take_rows(rows), models, take_scores(scores, rows), readings.time_type)
+            return _models_table(models, panel, readings.time_type, 1), alerts, panel.n_rows
+
+        parts, alerts = [], []
+        for models, found, rows in _run(readings, learn, report, progress, threads):
+            parts.append(models)
+            alerts.append(found)
+            report.alerts += found.num_rows
+            report.rows += rows
+        if not parts:
+            raise EmptyDataError("no readings to learn from")
+        self._models = ModelTable.concat(parts)
+        self._alerts = pa.concat_tables(alerts)
+        self.features, self.version = readings.features, 1
+        return self._done(report, readings, started)
+
+    def update(
+        self, source: Any, *, progress: Progress | None = None, threads: int | None = None, **reading: Any
+    ) -> Self:
+        """Learn from new readings without the old ones; assets that are new get a first model.
+
+        Takes what `fit` takes. The fleet is changed only when all readings have been read.
+        """
+        known = self._fitted()
+        started = clock.perf_counter()
+        readings = self._open(source, self.features, reading)
+        report = _report_of(readings)
+
+        def learn(panel: Panel) -> tuple[ModelTable, int]:
+            index = known.index_of(panel.keys)
+            parts = []
+            old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
+            if len(old):
+                part, before = panel.take_assets(old), known.take(index[old])
+                models = self.detector.update_panel(before.to_models(), part)
+                table = _models_table(models, part, readings.time_type, before.scalars("version"))
+                parts.append(_since(table, before))
+            if len(new):
+                part = panel.take_assets(new)
+                models, _ = self.detector.fit_panel(part)
+                parts.append(_models_table(models, part, readings.time_type, 1))
+            return ModelTable.concat(parts), panel.n_rows
+
+        parts = []
+        for models, rows in _run(readings, learn, report, progress, threads):
+            parts.append(models)
+            report.rows += rows
+        if not parts:
+            raise EmptyDataError("no readings to learn from")
+        self._models = _replaced(known, ModelTable.concat(parts))
+        self.version += 1
+        return self._done(report, readings, started)
+
+    # Scoring ---------------------------------------------------------------------------------------------------------
+
+    def score(
+        self,
+        source: Any,
+        *,
+        explain: int = 0,
+        explain_all: bool = False,
+        only_alerts: bool = False,
+        unknown: Literal["skip", "error"] = "skip",
+        out: str | Path | None = None,
+        progress: Progress | None = None,
+        threads: int | None = None,
+        **reading: Any,
+    ) -> pl.DataFrame | None:
+        """Score readings, each by its asset's model.
+
+        Parameters
+        ----------
+        source : path, glob, URL, or data frame
+            As in `fit`; features that are not the fleet's are left aside, and their order does not matter.
+        explain : int, default 0
+            How many features to name for each alert.
+        explain_all : bool, default False
+            Whether to explain rows that are no alerts, too.
+        only_alerts : bool, default False
+            Whether to return alerts only.
+        unknown : {"skip", "error"}, default "skip"
+            What to do with assets that have no model; those skipped are in ``report.unknown_assets``.
+        out : path, optional
+            A file to write to, in bounded memory, in place of returning a frame; its suffix tells the format.
+        progress, threads, **reading
+            As in `fit`.
+
+        Returns
+        -------
+        polars.DataFrame or None
+            key, time, score, p_value, alert, threshold and, if asked for, explanations; asset by asset.
+
+        Raises
+        ------
+        UnknownAssetError
+            If an asset has no model and `unknown` is "error".
+        """
+        if explain < 0:
+            raise ParameterError(f"explain must be 0 or more features, not {explain}")
+        if unknown not in ("skip", "error"):
+            raise ParameterError(f"unknown must be 'skip' or 'error', not {unknown!r}")
+        started = clock.perf_counter()
+        readings = self._open(source, self._features(), reading)
+        report = _report_of(readings)
+        known = self._fitted()
+
+        def judge(panel: Panel) -> tuple[pa.Table, int, int, list[str]]:
+            panel, index, missing = _known_only(known, panel, unknown)
+            models = known.take(index).to_models()
+            scores, _ = self.detector.score_panel(models, panel)
+            rows = np.flatnonzero(scores.alert) if only_alerts else np.arange(panel.n_rows)
+            part, kept = (panel.take_rows(rows), take_scores(scores, rows)) if only_alerts else (panel, scores)
+            table = score_table(part, models, kept, readings.time_type)
+            if explain:
+                chosen = np.arange(len(rows)) if explain_all else np.flatnonzero(kept.alert)
+                reasons = explanations(self.detector, models, part, kept, chosen, min(explain, part.n_features))
+                table = with_explanations(table, reasons, chosen)
+            return table, panel.n_rows, int(scores.alert.sum()), missing
+
+        with ExitStack() as stack:
+            writer = stack.enter_context(ResultWriter(out)) if out is not None else None
+            tables = []
+            for table, rows, alerts, missing in _run(readings, judge, report, progress, threads):
+                report.rows += rows
+                report.alerts += alerts
+                report.unknown_assets += missing
+                if writer is None:
+                    tables.append(table)
+                else:
+                    writer.write(table)
+            if not report.rows and report.unknown_assets:
+                raise UnknownAssetError(
+                    f"none of the {len(report.unknown_assets)} assets has a model, such as "
+                    f"{report.unknown_assets[0]!r}; is the key column right?"
+                )
+        self._done(report, readings, started)
+        if out is not None:
+            return None
+        frame = pl.from_arrow(pa.concat_tables(tables))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def explain_at(self, source: Any, asset: Any = None, at: Any = None, top: int = 5, **reading: Any) -> pl.DataFrame:
+        """Explain one reading: one row for each of the `top` features that weigh most.
+
+        Parameters
+        ----------
+        source
+            As in `score`.
+        asset : optional
+            Its key; not needed if the fleet has one asset.
+        at : optional
+            Its time, or the nearest one; default the asset's highest score.
+        top : int, default 5
+            How many features to name.
+        **reading
+            As in `fit`.
+        """
+        known = self._fitted()
+        readings = self._open(source, self.features, reading)
+        for panel in readings.panels():
+            found = _position(panel.keys, asset)
+            if found is None:
+                continue
+            part = panel.take_assets(np.array([found]))
+            part, index, _ = _known_only(known, part, "error")
+            models = known.take(index).to_models()
+            scores, _ = self.detector.score_panel(models, part)
+            row = int(np.argmax(scores.score)) if at is None else _nearest(part, at, readings.time_type)
+            chosen = np.array([row])
+            one = take_scores(scores, chosen)
+            reasons = explanations(self.detector, models, part, scores, chosen, min(top, part.n_features))
+            table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
+            assert isinstance(table, pl.DataFrame)
+            return table.join(reasons.drop("row"), how="cross")
+        raise UnknownAssetError(f"no readings of asset {asset!r} in the source")
+
+    # Keeping ---------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write the fleet to a folder, in one step for whoever reads it; an older fleet there is replaced.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds something else or cannot be written; what was there is left as it was.
+        """
+        known = self._fitted()
+        assert self._alerts is not None
+        store.save(
+            Path(path),
+            known.table,
+            self._alerts,
+            detector=type(self.detector).__name__.lower(),
+            parameters=self.detector.get_params(),
+            columns=asdict(self.columns),
+            features=list(self.features),
+            version=self.version,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Open a saved fleet; its models stay on disk until they are used.
+
+        Raises
+        ------
+        FleetError
+            If there is no fleet, it is damaged, or a newer Tocsin wrote it.
+        """
+        header, models, alerts = store.load(Path(path))
+        try:
+            detector = detector_class(header.detector)(**header.parameters)
+            detector.check_parameters()
+            fleet = cls(detector, **header.columns)
+        except (TypeError, ParameterError) as error:
+            raise FleetError(f"{path} does not fit this Tocsin: {error}") from None
+        fleet.features, fleet.version = tuple(header.features), header.version
+        fleet._models, fleet._alerts = ModelTable(models), alerts
+        return fleet
+
+    @property
+    def models(self) -> pa.Table:
+        """One row an asset: key, rows, first_time, last_time, threshold, version, and the detector's state."""
+        return self._fitted().table
+
+    @property
+    def training_alerts(self) -> pl.DataFrame:
+        """The training rows above their threshold: key, time, score, p_value, alert and threshold."""
+        self._fitted()
+        frame = pl.from_arrow(self._alerts)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    @property
+    def keys(self) -> list[Any]:
+        """The keys of the assets that have a model."""
+        return self._fitted().scalars("key")
+
+    def __len__(self) -> int:
+        """How many assets have a model."""
+        return 0 if self._models is None else len(self._models)
+
+    def __repr__(self) -> str:
+        """Return how the fleet was made, and its size."""
+        return f"Fleet({self.detector!r}, key={self.columns.key!r}, time={self.columns.time!r}) of {len(self)} assets"
+
+    def _open(self, source: Any, expect: Sequence[str] | None, reading: dict[str, Any]) -> Readings:
+        return open_readings(source, self.columns, expect=expect, infinite=self.detector.infinite, **reading)
+
+    def _fitted(self) -> ModelTable:
+        if self._models is None:
+            raise NotFittedError("this fleet has not learned yet; call fit(source) first")
+        return self._models
+
+    def _features(self) -> tuple[str, ...]:
+        self._fitted()
+        return self.features
+
+    def _done(self, report: Report, readings: Readings, started: float) -> Self:
+        report.notes = readings.notes.lines()
+        report.seconds = clock.perf_counter() - started
+        self.report = report
+        return self
+
+
+def _report_of(readings: Readings) -> Report:
+    return Report(features=readings.features, left_out=dict(readings.left_out))
+
+
+def _run(
+    readings: Readings,
+    work: Callable[[Panel], Any],
+    report: Report,
+    progress: Progress | None,
+    threads: int | None,
+) -> Iterator[Any]:
+    """Run `work` on all panels; count assets and tell of progress as panels are handed out."""
+    read = 0
+
+    def counted() -> Iterator[Panel]:
+        nonlocal read
+        for panel in readings.panels():
+            report.assets += panel.n_assets
+            read += panel.n_rows
+            yield panel
+            if progress is not None:
+                progress(read, readings.total_rows)
+
+    yield from local.run(counted(), work, threads)
+
+
+def _models_table(models: Any, panel: Panel, time_type: pa.DataType | None, version: int | list[int]) -> ModelTable:
+    """Make the models table of a panel; `version` is 1, or what each asset's model was before."""
+    count = panel.n_assets
+    if panel.times is None or time_type is None:
+        first = last = pa.nulls(count, pa.int64())
+    else:
+        empty = np.diff(panel.offsets) == 0
+        times = np.append(panel.times, 0)
+        first = _times(times[panel.offsets[:-1]], empty, time_type)
+        last = _times(times[np.maximum(panel.offsets[1:] - 1, 0)], empty, time_type)
+    versions = np.full(count, 1, np.int32) if isinstance(version, int) else np.array(version, np.int32) + np.int32(1)
+    return ModelTable.of_models(models, panel.keys, first, last, versions)
+
+
+def _times(times: NDArray[np.int64], empty: NDArray[np.bool_], time_type: pa.DataType) -> pa.Array:
+    return pc.if_else(pa.array(empty), pa.nulls(len(times), time_type), restore_times(times, time_type))
+
+
+def _since(table: ModelTable, before: ModelTable) -> ModelTable:
+    """Let models that learned more keep the first time they ever saw, and the last one if new rows were older."""
+    merged = table.table
+    for name, choose in (("first_time", pc.min_element_wise), ("last_time", pc.max_element_wise)):
+        place = merged.column_names.index(name)
+        merged = merged.set_column(place, name, choose(before.table.column(name), merged.column(name)))
+    return replace(table, table=merged)
+
+
+def _replaced(known: ModelTable, learned: ModelTable) -> ModelTable:
+    """Put learned models in the place of those of the same assets; new ones follow."""
+    place = learned.index_of(known.keys.combine_chunks())
+    both = ModelTable.concat([learned, known])
+    order = np.where(place >= 0, place, len(learned) + np.arange(len(known)))
+    new = np.setdiff1d(np.arange(len(learned)), place)
+    return ModelTable(both.take(np.concatenate([order, new]).astype(np.int64)).table.combine_chunks())
+
+
+def _known_only(
+    known: ModelTable, panel: Panel, unknown: Literal["skip", "error"]
+) -> tuple[Panel, NDArray[np.int64], list[str]]:
+    """Leave out assets without a model; return the rest, where their models are, and who was left out."""
+    index = known.index_of(panel.keys)
+    if (index >= 0).all():
+        return panel, index, []
+    missing = [str(key) for key in panel.keys.filter(pa.array(index < 0)).to_pylist()]
+    if unknown == "error":
+        names = [str(key) for key in known.scalars("key")]
+        raise UnknownAssetError(f"no model of asset {missing[0]!r}{did_you_mean(missing[0], names)}")
+    return panel.take_assets(np.flatnonzero(index >= 0)), index[index >= 0], missing
+
+
+def _position(keys: pa.Array, asset: Any) -> int | None:
+    """Return where an asset is among keys; texts that read the same count as equal."""
+    if asset is None:
+        if len(keys) == 1:
+            return 0
+        raise ParameterError(f"which asset? say one of {', '.join(map(str, keys.to_pylist()[:5]))}, ...")
+    texts = [str(key) for key in keys.to_pylist()]
+    return texts.index(str(asset)) if str(asset) in texts else None
+
+
+def _nearest(panel: Panel, at: Any, time_type: pa.DataType | None) -> int:
+    """Return the row whose time is nearest to `at`."""
+    if panel.times is None or time_type is None:
+        raise ColumnError("the fleet has no time column, so there is no reading at a time; leave `at` out")
+    try:
+        if pa.types.is_timestamp(time_type) or pa.types.is_date(time_type):
+            series = pl.Series([at]) if not isinstance(at, str) else pl.Series([at]).str.to_datetime(time_zone="UTC")
+            target = series.dt.cast_time_unit("ns").to_physical().item()
+        else:
+            target = int(float(at))
+    except (ValueError, TypeError, pl.exceptions.PolarsError):
+        raise ParameterError(f"{at!r} is not a time such as {restore_times(panel.times[:1], time_type)[0]}") from None
+    return int(np.argmin(np.abs(panel.times - target)))

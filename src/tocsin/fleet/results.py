@@ -1,0 +1,52 @@
+"""Scores of panels as tables: one row a reading, with explanations where they are asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.detectors.base import Detector
+from tocsin.explain.explanations import explain, nested
+from tocsin.models import Models
+from tocsin.panel import Contributions, Panel, Scores
+from tocsin.tables.times import restore_times
+
+
+def score_table(panel: Panel, models: Models, scores: Scores, time_type: pa.DataType | None) -> pa.Table:
+    """Return key, time (if there is one), score, p_value, alert and threshold of each row."""
+    assets = panel.asset_of_row
+    columns = {"key": panel.keys.take(pa.array(assets))}
+    if panel.times is not None and time_type is not None:
+        columns["time"] = restore_times(panel.times, time_type)
+    columns["score"] = pa.array(scores.score)
+    columns["p_value"] = pa.array(scores.p_value)
+    columns["alert"] = pa.array(scores.alert)
+    columns["threshold"] = pa.array(models.threshold[assets])
+    return pa.table(columns)
+
+
+def take_scores(scores: Scores, rows: NDArray[np.int64]) -> Scores:
+    """Return the scores of some rows."""
+    return Scores(scores.score[rows], scores.p_value[rows], scores.alert[rows])
+
+
+def explanations(
+    detector: Detector, models: Models, panel: Panel, scores: Scores, rows: NDArray[np.int64], top: int
+) -> pl.DataFrame:
+    """Explain some rows of a panel; `row` in the result counts within them."""
+    part = panel.take_rows(rows)
+    contributions = detector.attribute_panel(models, part, top)
+    if top >= part.n_features:
+        contributions = contributions.heaviest_first()
+    contributions = Contributions(contributions.feature[:, :top], contributions.contribution[:, :top])
+    evidence = detector.evidence_panel(models, part, contributions)
+    return explain(part, take_scores(scores, rows), contributions, evidence)
+
+
+def with_explanations(table: pa.Table, explained: pl.DataFrame, rows: NDArray[np.int64]) -> pa.Table:
+    """Add the column `explanations`: a list of structs a row, empty where a row was not explained."""
+    placed = explained.with_columns(row=pl.Series(rows, dtype=pl.Int64).gather(explained["row"]))
+    column = nested(placed, table.num_rows).to_arrow()
+    return table.append_column("explanations", column)

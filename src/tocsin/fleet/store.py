@@ -1,0 +1,159 @@
+"""A fleet on disk: a folder with `fleet.json` and Arrow files, which no one ever sees half written.
+
+`fleet.json` names the files it belongs to, and they are never changed. A save writes new ones beside them and then
+replaces `fleet.json`, in one step; whoever has the old files open keeps reading them. Opening a fleet maps the models
+and runs no code that comes from the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tocsin.errors import FleetError, OutputError
+
+FORMAT_VERSION = 1
+HEADER = "fleet.json"
+
+
+class Header(BaseModel):
+    """What `fleet.json` says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["tocsin.fleet"] = "tocsin.fleet"
+    format_version: int = FORMAT_VERSION
+    written: datetime
+    detector: str
+    parameters: dict[str, str | int | float | bool | None]
+    columns: dict[str, Any]
+    features: list[str]
+    version: int
+    assets: int
+    models: str
+    alerts: str
+
+
+def save(path: Path, models: pa.Table, alerts: pa.Table, **header: Any) -> None:
+    """Write a fleet to a folder, which may hold an older one.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else or cannot be written; what was there is left as it was.
+    """
+    if path.exists() and not (path / HEADER).is_file() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(f"{path} exists and is not a fleet; choose another path or remove it")
+    stamp = uuid.uuid4().hex[:12]
+    names = {"models": f"models-{stamp}.arrow", "alerts": f"alerts-{stamp}.arrow"}
+    filled = Header(written=datetime.now(UTC), assets=models.num_rows, **header, **names)
+    fresh = not path.exists()
+    target = path.with_name(f".{path.name}.{stamp}") if fresh else path
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        _write(target / names["models"], models)
+        _write(target / names["alerts"], alerts)
+        draft = target / f".{HEADER}.{stamp}"
+        draft.write_text(filled.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        draft.replace(target / HEADER)
+        if fresh:
+            target.rename(path)
+        else:
+            _sweep(path, keep={HEADER, *names.values()})
+    except OSError as error:
+        raise OutputError(f"cannot write the fleet to {path}: {error.strerror or error}") from None
+    finally:
+        if fresh:
+            shutil.rmtree(target, ignore_errors=True)
+        elif not _is_current(path, stamp):
+            for left in path.glob(f"*{stamp}*"):
+                left.unlink(missing_ok=True)
+            (path / f".{HEADER}.{stamp}").unlink(missing_ok=True)
+
+
+def load(path: Path) -> tuple[Header, pa.Table, pa.Table]:
+    """Open a fleet: its header, its models mapped from disk, and its training alerts.
+
+    Raises
+    ------
+    FleetError
+        If there is no fleet, it is damaged, or a newer Tocsin wrote it.
+    """
+    for attempt in range(3):
+        header = _header(path)
+        try:
+            models, alerts = _map(path / header.models), _map(path / header.alerts)
+        except FileNotFoundError as error:
+            if attempt < 2:  # a save may have come between
+                continue
+            raise FleetError(f"{path} is damaged: {Path(error.filename or header.models).name} is missing") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            raise FleetError(f"{path} is damaged: {header.models} cannot be read ({_first_line(error)})") from None
+        if models.num_rows != header.assets:
+            raise FleetError(f"{path} is damaged: {models.num_rows} models where {HEADER} says {header.assets}")
+        return header, models, alerts
+    raise AssertionError
+
+
+def _header(path: Path) -> Header:
+    file = path / HEADER
+    if not path.exists():
+        raise FleetError(f"no fleet at {path}: no such folder")
+    if not file.is_file():
+        raise FleetError(f"{path} is not a fleet: it has no {HEADER}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise FleetError(f"{file} cannot be read: {_first_line(error)}") from None
+    if not isinstance(content, dict) or content.get("format") != "tocsin.fleet":
+        raise FleetError(f"{path} is not a fleet: {HEADER} is of another kind")
+    if content.get("format_version", 0) > FORMAT_VERSION:
+        raise FleetError(
+            f"{path} has format {content['format_version']}, this Tocsin reads up to {FORMAT_VERSION}; upgrade Tocsin"
+        )
+    try:
+        header = Header.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise FleetError(f"{file} is damaged: {where}: {first['msg']}") from None
+    if any(Path(name).name != name for name in (header.models, header.alerts)):
+        raise FleetError(f"{file} is damaged: it names files outside its folder")
+    return header
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _map(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _is_current(path: Path, stamp: str) -> bool:
+    try:
+        return stamp in (path / HEADER).read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+def _sweep(path: Path, keep: set[str]) -> None:
+    """Remove the files of former saves."""
+    for file in path.iterdir():
+        if file.name not in keep and file.name.split("-")[0] in ("models", "alerts") and file.suffix == ".arrow":
+            file.unlink(missing_ok=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""The arithmetic: compiled loops, arrays in and arrays out; nothing here knows what an asset or a file is."""

@@ -1,0 +1,491 @@
+"""ECOD on panels: learn sketches with training scores, score new rows, attribute scores, and say what stands behind.
+
+The arrays that describe learned tails recur: `knots` holds those of all cells (asset by asset, feature by feature
+inside), cell ``c`` has ``knots[starts[c]:starts[c + 1]]`` and the weight ``totals[c]``; its bounds begin at
+``bounds[c]`` in the pools `below` and `upto`, which cells share where their knots sit at the same ranks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.jit import kernel
+from tocsin.kernels.order import argsort, scratch
+from tocsin.kernels.sketch import quantile
+from tocsin.kernels.tails import (
+    locate,
+    pad_knots,
+    slots_for,
+    spread,
+    tail_cost,
+    tail_costs,
+    third_moment_vanishes,
+)
+
+TILE = 256
+"""Rows that are priced at once, so that what they cost stays in cache."""
+
+
+@kernel
+def count_present(values: NDArray[Any], offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Count the values that are not NaN of each cell, into `counts` of shape (n_assets, n_features)."""
+    for asset in range(len(offsets) - 1):
+        for feature in range(values.shape[0]):
+            x = values[feature, offsets[asset] : offsets[asset + 1]]
+            present = 0
+            for row in range(len(x)):
+                present += np.int64(x[row] == x[row])
+            counts[asset, feature] = present
+
+
+@kernel
+def _moments_of(ordered: NDArray[Any], count: int, out: NDArray[np.float64]) -> None:
+    """Write weight, mean, and second and third central moment sums."""
+    mean = 0.0
+    for i in range(count):
+        mean += ordered[i]
+    mean /= max(count, 1)
+    second, third = 0.0, 0.0
+    for i in range(count):
+        t = ordered[i] - mean
+        second += t * t
+        third += t * t * t
+    out[0], out[1], out[2], out[3] = count, mean, second, third
+
+
+@kernel
+def fit(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    summed: bool,
+    starts: NDArray[np.int64],
+    ranks: NDArray[np.int64],
+    ranks_at: NDArray[np.int64],
+    knots: NDArray[Any],
+    moments: NDArray[np.float64],
+    scores: NDArray[np.float64],
+) -> None:
+    """Fill `knots` with the values at the given ranks, and `scores` with each row's training score.
+
+    A tail probability in training is the share of the asset's rows, the row itself among them. `summed` chooses the
+    sums of whole sides over the larger tail of each feature; only then `moments`, shape (cells, 4), is filled.
+    Cost: one sort of each cell, 5 to 8 ns a value.
+    """
+    n_features = values.shape[0]
+    longest = 0
+    for asset in range(len(offsets) - 1):
+        longest = max(longest, offsets[asset + 1] - offsets[asset])
+    work = scratch(longest)
+    rows = np.empty(longest, np.int32)
+    ordered = np.empty(longest, values.dtype)
+    costs = np.empty(longest + 1, np.float64)  # of a tail of that many rows
+    larger = np.empty(longest, np.float64)  # by rank, where no value is repeated
+    sides = np.empty((3, longest), np.float64)
+    costs_for = -1
+    for asset in range(len(offsets) - 1):
+        first, last = offsets[asset], offsets[asset + 1]
+        total = sides[0, : last - first] if summed else scores[first:last]
+        sides[:, : last - first] = 0.0
+        total[:] = 0.0
+        for feature in range(n_features):
+            cell = asset * n_features + feature
+            x = values[feature, first:last]
+            count = argsort(x, work, rows, ordered)
+            if count == 0:
+                continue
+            if count != costs_for:
+                for i in range(1, count + 1):
+                    costs[i] = -np.log(i / count)
+                for i in range(count):
+                    larger[i] = max(costs[i + 1], costs[count - i])
+                costs_for = count
+            repeated = False
+            for i in range(1, count):
+                repeated |= ordered[i] == ordered[i - 1]
+            skew = 0.0
+            if summed:
+                _moments_of(ordered, count, moments[cell])
+                skew = moments[cell, 3]
+            both = not summed and (repeated or count <= TILE) and third_moment_vanishes(x, count)
+            if not (repeated or both or summed):
+                for i in range(count):
+                    total[rows[i]] += larger[i]
+            else:
+                i = 0
+                while i < count:
+                    end = i + 1
+                    while end < count and ordered[end] == ordered[i]:
+                        end += 1
+                    left, right = costs[end], costs[count - i]
+                    cost = left + right if both else max(left, right)
+                    for k in range(i, end):
+                        if summed:
+                            sides[0, rows[k]] += left
+                            sides[1, rows[k]] += right
+                            sides[2, rows[k]] += left if skew < 0 else right
+                        else:
+                            total[rows[k]] += cost
+                    i = end
+            at = ranks_at[cell]
+            for i in range(starts[cell + 1] - starts[cell]):
+                knots[starts[cell] + i] = ordered[ranks[at + i] - 1]
+        if summed:
+            for row in range(last - first):
+                scores[first + row] = max(sides[0, row], sides[1, row], sides[2, row])
+
+
+@kernel
+def _tail_scale(knots: NDArray[Any], upto: NDArray[np.float64], total: float, right: bool) -> float:
+    """Return the scale of an exponential tail through the end of the range and its outer twentieth."""
+    size = len(knots)
+    end, inner, outside = 0, 0, 0.0
+    for step in range(1, size):
+        end = size - 1 if right else 0
+        inner = size - 1 - step if right else step
+        outside = total - upto[inner] if right else upto[inner - 1]
+        if outside >= max(1.0, 0.05 * total):
+            break
+    scale = abs(float(knots[end]) - float(knots[inner])) / np.log(outside + 1.0) if outside > 0 else 0.0
+    return scale if scale > 0.0 else max(abs(float(knots[size - 1]) - float(knots[0])), 1e-9 * abs(float(knots[end])))
+
+
+@kernel
+def _extrapolate(
+    x: NDArray[Any], knots: NDArray[Any], upto: NDArray[np.float64], total: float, right: bool, cost: NDArray[Any]
+) -> None:
+    """Raise the cost of values beyond the training range by log(1 + distance / scale), a Pareto tail of shape 1."""
+    end = float(knots[len(knots) - 1] if right else knots[0])
+    scale = max(_tail_scale(knots, upto, total, right), 1e-300)
+    for row in range(len(x)):
+        past = float(x[row]) - end if right else end - float(x[row])
+        if past > 0.0:
+            cost[row] += np.log1p(past / scale)
+
+
+@kernel
+def tile_of(starts: NDArray[np.int64]) -> int:
+    """Return how many rows to price at once: never fewer than the knots that have to be laid out for them."""
+    rows = TILE
+    for cell in range(len(starts) - 1):
+        rows = max(rows, starts[cell + 1] - starts[cell])
+    return rows
+
+
+@kernel
+def price(
+    values: NDArray[Any],
+    first: int,
+    last: int,
+    asset: int,
+    summed: bool,
+    extrapolate: bool,
+    learned: bool,
+    totals: NDArray[np.float64],
+    knots: NDArray[Any],
+    starts: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> None:
+    """Write what each value of rows `first` to `last`, all of one asset, adds to its row's score.
+
+    `left` and `right` have the shape (n_features, last - first). Where sides are summed they hold the cost of either
+    tail; else `left` holds the cost that counts. A missing value costs 0.
+    """
+    n_features = values.shape[0]
+    widest = 0
+    for feature in range(n_features):
+        cell = asset * n_features + feature
+        widest = max(widest, starts[cell + 1] - starts[cell])
+    width = slots_for(widest)
+    padded = np.empty(width + 1, knots.dtype)
+    slots = np.empty(last - first, np.uint32)
+    left_costs, right_costs = np.empty(widest + 1), np.empty(widest + 1)
+    left_table, right_table = np.zeros(2 * width), np.zeros(2 * width)
+    table_of, table_total, table_plain = -1, -1.0, False
+    for feature in range(n_features):
+        cell = asset * n_features + feature
+        size = starts[cell + 1] - starts[cell]
+        if size == 0:
+            left[feature, :] = 0.0
+            right[feature, :] = 0.0
+            continue
+        x = values[feature, first:last]
+        own = knots[starts[cell] : starts[cell + 1]]
+        at = bounds[cell]
+        own_below, own_upto = below[at : at + size], upto[at : at + size]
+        repeated = pad_knots(own, width, padded)
+        locate(x, padded, width, slots)
+        if at != table_of or totals[cell] != table_total:
+            tail_costs(own_below, own_upto, totals[cell], learned, left_costs, right_costs)
+        if at != table_of or totals[cell] != table_total or repeated or not table_plain:
+            spread(own, left_costs, False, width, left_table)
+            spread(own, right_costs, True, width, right_table)
+            table_of, table_total, table_plain = at, totals[cell], not repeated
+            if not summed:
+                for slot in range(2 * width):
+                    left_table[slot], right_table[slot] = max(left_table[slot], right_table[slot]), 0.0
+        cost = left[feature]
+        for row in range(len(x)):
+            cost[row] = left_table[slots[row]] if x[row] == x[row] else 0.0
+        if summed:
+            for row in range(len(x)):
+                right[feature, row] = right_table[slots[row]] if x[row] == x[row] else 0.0
+        elif size == totals[cell] and not learned:
+            _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
+        if extrapolate:
+            _extrapolate(x, own, own_upto, totals[cell], False, cost)
+            _extrapolate(x, own, own_upto, totals[cell], True, right[feature] if summed else cost)
+
+
+@kernel
+def _charge_both_where_symmetric(
+    x: NDArray[Any],
+    knots: NDArray[Any],
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    slots: NDArray[np.uint32],
+    width: int,
+    cost: NDArray[np.float64],
+) -> None:
+    """Charge both tails where a row makes the sample skewness exactly 0, as PyOD does; all rows are knots here."""
+    origin = float(knots[0])
+    first, second, third = 0.0, 0.0, 0.0
+    for i in range(len(knots)):
+        t = knots[i] - origin
+        first += t
+        second += t * t
+        third += t * t * t
+    count = len(knots) + 1.0
+    for row in range(len(x)):
+        t = x[row] - origin
+        mean = (first + t) / count
+        if third + t * t * t - 3.0 * mean * (second + t * t) + 2.0 * count * mean * mean * mean == 0.0:
+            upper = np.int64(slots[row]) % width
+            lower = upper
+            while lower > 0 and knots[lower - 1] == x[row]:
+                lower -= 1
+            cost[row] = left[upper] + right[lower]
+
+
+@kernel
+def _winning_side(left: NDArray[np.float64], right: NDArray[np.float64], skews: NDArray[np.float64], row: int) -> int:
+    """Return which sum of sides is the largest: 0 left, 1 right, 2 the side of each feature's longer tail."""
+    sum_left, sum_right, sum_long = 0.0, 0.0, 0.0
+    for feature in range(len(skews)):
+        sum_left += left[feature, row]
+        sum_right += right[feature, row]
+        sum_long += left[feature, row] if skews[feature] < 0 else right[feature, row]
+    if sum_left >= sum_right and sum_left >= sum_long:
+        return 0
+    return 1 if sum_right >= sum_long else 2
+
+
+@kernel
+def score(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    summed: bool,
+    extrapolate: bool,
+    learned: bool,
+    skews: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    knots: NDArray[Any],
+    starts: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    features: NDArray[np.int32],
+    contributions: NDArray[np.float64],
+) -> None:
+    """Score every row and, where `features` has columns, name the features that weigh most, heaviest first.
+
+    A row's score depends on the row and its asset's model alone. With as many columns as features, `contributions`
+    has all of them in their own order. `learned` says that the models have seen these rows. `skews` has shape
+    (n_assets, n_features), used where sides are summed.
+    """
+    n_features = values.shape[0]
+    top = features.shape[1]
+    tile = tile_of(starts)
+    left_buffer = np.empty(n_features * tile)
+    right_buffer = np.empty(n_features * tile)
+    for asset in range(len(offsets) - 1):
+        for first in range(offsets[asset], offsets[asset + 1], tile):
+            last = min(first + tile, offsets[asset + 1])
+            rows = last - first
+            left = left_buffer[: n_features * rows].reshape((n_features, rows))
+            right = right_buffer[: n_features * rows].reshape((n_features, rows))
+            price(
+                values,
+                first,
+                last,
+                asset,
+                summed,
+                extrapolate,
+                learned,
+                totals,
+                knots,
+                starts,
+                bounds,
+                below,
+                upto,
+                left,
+                right,
+            )
+            if summed:
+                for row in range(rows):
+                    side = _winning_side(left, right, skews[asset], row)
+                    for feature in range(n_features):
+                        if side == 1 or (side == 2 and skews[asset, feature] >= 0):
+                            left[feature, row] = right[feature, row]
+            total = scores[first:last]
+            total[:] = 0.0
+            for feature in range(n_features):
+                for row in range(rows):
+                    total[row] += left[feature, row]
+            if top == n_features:
+                for row in range(rows):
+                    for feature in range(n_features):
+                        features[first + row, feature] = feature
+                        contributions[first + row, feature] = left[feature, row]
+            elif top > 0:
+                heaviest(left, features[first:last], contributions[first:last])
+
+
+@kernel
+def heaviest(parts: NDArray[np.float64], features: NDArray[np.int32], contributions: NDArray[np.float64]) -> None:
+    """Name the largest of `parts`, shape (n_features, n_rows), of each row; ties go to the earlier feature.
+
+    The bits of a positive float rise with it: the lowest ones, far below rounding of a sum, carry the feature, so
+    that keeping the best is a few integer comparisons a value over all rows at once.
+    """
+    n_features, n_rows = parts.shape
+    top = features.shape[1]
+    bits = 1
+    while (1 << bits) < n_features:
+        bits += 1
+    mask = np.int64((1 << bits) - 1)
+    best = np.zeros((top, n_rows), np.int64)
+    carried = np.empty(n_rows, np.int64)
+    for feature in range(n_features):
+        words = parts[feature].view(np.int64)
+        for row in range(n_rows):
+            carried[row] = (words[row] & ~mask) | (mask - feature) if parts[feature, row] > 0 else 0
+        for place in range(top):
+            held = best[place]
+            for row in range(n_rows):
+                stays = max(held[row], carried[row])
+                carried[row] = min(held[row], carried[row])
+                held[row] = stays
+    for row in range(n_rows):
+        for place in range(top):
+            word = best[place, row]
+            feature = mask - (word & mask)
+            features[row, place] = np.int32(feature) if word > 0 else np.int32(-1)
+            contributions[row, place] = parts[feature, row] if word > 0 else 0.0
+
+
+@kernel
+def evidence(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    summed: bool,
+    extrapolate: bool,
+    skews: NDArray[np.float64],
+    thresholds: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    knots: NDArray[Any],
+    starts: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    features: NDArray[np.int32],
+    tail: NDArray[np.float64],
+    above: NDArray[np.bool_],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    limit: NDArray[np.float64],
+) -> None:
+    """Say of each named feature of each row what its contribution rests on; all but `offsets` have shape (n_rows, top).
+
+    `tail` is the probability of the rarer side, `above` whether that is the upper one, `low` and `high` the range of
+    the middle 90 % of what was learned, and `limit` the value nearest to the reading, on the way to the middle, with
+    which the row would not pass its threshold; NaN where no value of this feature alone would do.
+    """
+    n_features = values.shape[0]
+    sums = np.empty(3)
+    tile = tile_of(starts)
+    for asset in range(len(offsets) - 1):
+        for first in range(offsets[asset], offsets[asset + 1], tile):
+            last = min(first + tile, offsets[asset + 1])
+            left, right = np.empty((n_features, last - first)), np.empty((n_features, last - first))
+            price(
+                values,
+                first,
+                last,
+                asset,
+                summed,
+                extrapolate,
+                False,
+                totals,
+                knots,
+                starts,
+                bounds,
+                below,
+                upto,
+                left,
+                right,
+            )
+            for row in range(first, last):
+                sums[:] = 0.0
+                for feature in range(n_features):
+                    cost = left[feature, row - first]
+                    sums[0] += cost
+                    if summed:
+                        other = right[feature, row - first]
+                        sums[1] += other
+                        sums[2] += cost if skews[asset, feature] < 0 else other
+                for place in range(features.shape[1]):
+                    feature = features[row, place]
+                    if feature < 0:
+                        continue
+                    cell = asset * n_features + feature
+                    at, size = bounds[cell], starts[cell + 1] - starts[cell]
+                    own = knots[starts[cell] : starts[cell + 1]]
+                    own_below, own_upto = below[at : at + size], upto[at : at + size]
+                    low[row, place] = quantile(own, own_below, own_upto, totals[cell], 0.05)
+                    high[row, place] = quantile(own, own_below, own_upto, totals[cell], 0.95)
+                    x = values[feature, row]
+                    upper = np.searchsorted(own, x, side="right")
+                    lower = np.searchsorted(own, x, side="left")
+                    under = tail_cost(own_below, own_upto, totals[cell], upper, False, False)
+                    over = tail_cost(own_below, own_upto, totals[cell], lower, True, False)
+                    above[row, place] = over > under
+                    tail[row, place] = np.exp(-max(under, over))
+                    spent = left[feature, row - first]
+                    spent_right = right[feature, row - first] if summed else 0.0
+                    limit[row, place] = np.nan
+                    knot = lower - 1 if over > under else upper
+                    while 0 <= knot < size:
+                        from_left, from_right = knot, knot
+                        while from_left < size and own[from_left] == own[knot]:
+                            from_left += 1
+                        while from_right > 0 and own[from_right - 1] == own[knot]:
+                            from_right -= 1
+                        under = tail_cost(own_below, own_upto, totals[cell], from_left, False, False)
+                        over = tail_cost(own_below, own_upto, totals[cell], from_right, True, False)
+                        if summed:
+                            long = under - spent if skews[asset, feature] < 0 else over - spent_right
+                            total = max(sums[0] + under - spent, sums[1] + over - spent_right, sums[2] + long)
+                        else:
+                            total = sums[0] - spent + max(under, over)
+                        if total <= thresholds[asset]:
+                            limit[row, place] = own[knot]
+                            break
+                        knot = from_right - 1 if above[row, place] else from_left

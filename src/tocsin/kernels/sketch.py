@@ -1,0 +1,164 @@
+"""Two-sided rank sketches: the few values of a sample that pin down both of its tails.
+
+A sketch is an ascending list of knots taken from the sample. Of each knot it knows that at least `upto` weight of the
+sample lies at or under it, and that at most `below` weight lies before it. So the weight at or under any `x` is
+between the `upto` of the last knot at or under `x` and the `below` of the next one. Knots are dropped only while
+
+    below[next] + slack <= ratio * (upto[last] + slack)         seen from the left end, and
+    total - upto[last] + slack <= ratio * (total - below[next] + slack)   seen from the right,
+
+so counts from either end are known to a factor of `ratio`, and exactly near the ends. Both inequalities survive
+merging and scaling: the error bound holds after any sequence of updates. The bookkeeping is that of Greenwald and
+Khanna (SIGMOD 2001, doi:10.1145/375663.375670) with the relative error of Cormode et al. (PODS 2006,
+doi:10.1145/1142351.1142389) asked of both ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.jit import kernel
+
+COMPLETE = 256
+"""Up to this many values a sketch keeps them all."""
+
+
+@kernel
+def thin(
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    total: float,
+    ratio: float,
+    slack: float,
+    keep: NDArray[np.int64],
+) -> int:
+    """Choose the fewest knots, from left to right, that keep the bounds; return how many, their places in `keep`.
+
+    A sample without gaps of at most `COMPLETE` values is kept whole.
+    """
+    size = len(below)
+    gaps = False
+    at = 0.0
+    for i in range(size):
+        gaps |= below[i] > at
+        at = upto[i]
+    if not gaps and size <= COMPLETE:
+        for i in range(size):
+            keep[i] = i
+        return size
+    kept = 0
+    at = 0.0
+    for i in range(size):
+        after = below[i + 1] if i + 1 < size else total
+        left = after + slack <= ratio * (at + slack)
+        right = total - at + slack <= ratio * (total - after + slack)
+        if not (left and right):
+            keep[kept] = i
+            kept += 1
+            at = upto[i]
+    return kept
+
+
+@kernel
+def grid(count: int, ratio: float) -> NDArray[np.int64]:
+    """Return the ranks, from 1, that `thin` would choose from `count` rows of weight 1, without looking at each."""
+    if count <= COMPLETE:
+        return np.arange(1, count + 1)
+    ranks = np.empty(COMPLETE, np.int64)
+    size, at = 0, 0
+    while at < count:
+        rank = min(int(ratio * at) + 1, int(count + 1 - (count - at) / ratio))
+        while rank > at + 1 and not (rank - 1.0 <= ratio * at and count - at <= ratio * (count - rank + 1.0)):
+            rank -= 1
+        at = max(rank, at + 1)
+        if size == len(ranks):
+            ranks = np.append(ranks, np.empty_like(ranks))
+        ranks[size] = at
+        size += 1
+    return ranks[:size].copy()
+
+
+@kernel
+def middle(low: float, high: float) -> float:
+    """Return the estimate of a count plus one, known to lie between two bounds, whose relative error is least."""
+    low += 1.0
+    high += 1.0
+    return low if low == high else 2.0 * low * high / (low + high)
+
+
+@kernel
+def merge(
+    knots_a: NDArray[Any],
+    below_a: NDArray[np.float64],
+    upto_a: NDArray[np.float64],
+    total_a: float,
+    scale_a: float,
+    knots_b: NDArray[Any],
+    below_b: NDArray[np.float64],
+    upto_b: NDArray[np.float64],
+    total_b: float,
+    knots: NDArray[Any],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+) -> None:
+    """Merge two sketches, the weights of the first scaled, into arrays as long as both together."""
+    size_a, size_b = len(knots_a), len(knots_b)
+    i, j = 0, 0
+    for k in range(size_a + size_b):
+        before_a = upto_a[i - 1] * scale_a if i > 0 else 0.0
+        before_b = upto_b[j - 1] if j > 0 else 0.0
+        if j == size_b or (i < size_a and knots_a[i] <= knots_b[j]):
+            knots[k] = knots_a[i]
+            below[k] = below_a[i] * scale_a + (below_b[j] if j < size_b else total_b)
+            upto[k] = upto_a[i] * scale_a + before_b
+            i += 1
+        else:
+            knots[k] = knots_b[j]
+            below[k] = (below_a[i] * scale_a if i < size_a else total_a * scale_a) + below_b[j]
+            upto[k] = before_a + upto_b[j]
+            j += 1
+
+
+@kernel
+def quantile(
+    knots: NDArray[Any], below: NDArray[np.float64], upto: NDArray[np.float64], total: float, share: float
+) -> float:
+    """Return the value under which `share` of the weight lies, NaN without weight.
+
+    Where every value is kept this is NumPy's linear interpolation; elsewhere it interpolates between knots.
+    """
+    size = len(knots)
+    if size == 0:
+        return np.nan
+    target = share * max(total - 1.0, 0.0)
+    last_rank = 0.0
+    for i in range(size):
+        rank = 0.5 * (below[i] + upto[i] - 1.0)
+        if rank >= target:
+            if i == 0 or rank == last_rank:
+                return float(knots[i])
+            part = (target - last_rank) / (rank - last_rank)
+            return float(knots[i - 1]) + part * (float(knots[i]) - float(knots[i - 1]))
+        last_rank = rank
+    return float(knots[size - 1])
+
+
+@kernel
+def quantiles(
+    totals: NDArray[np.float64],
+    knots: NDArray[Any],
+    starts: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    share: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Write the `quantile` of each cell of a set of sketches."""
+    for cell in range(len(totals)):
+        at, size = bounds[cell], starts[cell + 1] - starts[cell]
+        own = knots[starts[cell] : starts[cell + 1]]
+        out[cell] = quantile(own, below[at : at + size], upto[at : at + size], totals[cell], share)

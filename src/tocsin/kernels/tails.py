@@ -1,0 +1,135 @@
+"""From a reading to the rarity of its two tails, by way of a sketch.
+
+A feature's knots cut the line into slots: `u` for values between knot `u - 1` and knot `u`, and `width + u` for
+values that equal knot `u - 1`. What a value costs is looked up by its slot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.jit import kernel
+from tocsin.kernels.sketch import middle
+
+COARSE = 8
+
+
+@kernel
+def slots_for(size: int) -> int:
+    """Return the width of a slot table for `size` knots: a power of two above it, and at least 8."""
+    width = COARSE
+    while width <= size:
+        width *= 2
+    return width
+
+
+@kernel
+def pad_knots(knots: NDArray[Any], width: int, padded: NDArray[Any]) -> bool:
+    """Lay knots out for `locate`, infinities around them; return whether any value occurs twice."""
+    size = len(knots)
+    padded[0] = -np.inf
+    padded[1 : size + 1] = knots
+    padded[size + 1 : width + 1] = np.inf
+    repetitions = 0
+    for i in range(size - 1):
+        repetitions += np.int64(knots[i] == knots[i + 1])
+    return repetitions > 0
+
+
+@kernel
+def locate(x: NDArray[Any], padded: NDArray[Any], width: int, slots: NDArray[np.uint32]) -> None:
+    """Find the slot of each value; NaN gets slot 0.
+
+    The first three steps of the binary search are seven comparisons with fixed knots, which need no gathering, and
+    all steps run over all rows before the next, so that they fill the vector registers.
+    """
+    stride = width // COARSE
+    a, b, c, d = padded[stride], padded[2 * stride], padded[3 * stride], padded[4 * stride]
+    e, f, g = padded[5 * stride], padded[6 * stride], padded[7 * stride]
+    for row in range(len(x)):
+        v = x[row]
+        above = np.uint32(a <= v) + np.uint32(b <= v) + np.uint32(c <= v) + np.uint32(d <= v)
+        above += np.uint32(e <= v) + np.uint32(f <= v) + np.uint32(g <= v)
+        slots[row] = np.uint32(stride) * np.uint32(above)
+    step = np.uint32(stride // 2)
+    while step > np.uint32(0):
+        for row in range(len(x)):
+            at = slots[row]
+            slots[row] = at + step * np.uint32(padded[np.uint64(at) + np.uint64(step)] <= x[row])
+        step = step >> np.uint32(1)
+    for row in range(len(x)):
+        at = slots[row]
+        slots[row] = at + np.uint32(width) * np.uint32(padded[np.uint64(at)] == x[row])
+
+
+@kernel
+def tail_cost(
+    below: NDArray[np.float64], upto: NDArray[np.float64], total: float, u: int, right: bool, learned: bool
+) -> float:
+    """Return -log of one tail's probability for a value between knots ``u - 1`` and ``u``.
+
+    The row itself counts once: a row that was `learned` is among the counts already, a new one is added to them.
+    """
+    low = upto[u - 1] if u > 0 else 0.0
+    high = below[u] if u < len(below) else total
+    if right:
+        low, high = total - high, total - low
+    if learned:
+        low, high, total = max(low - 1.0, 0.0), max(high - 1.0, 0.0), max(total - 1.0, 0.0)
+    return float(-np.log(middle(low, high) / (total + 1.0)))
+
+
+@kernel
+def tail_costs(
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    total: float,
+    learned: bool,
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> None:
+    """Write -log of the tail probabilities, by how many knots are at or under a value.
+
+    ``left[u]`` speaks of the weight at or under a value with `u` knots at or under it, ``right[u]`` of the weight at
+    or over a value with `u` knots strictly under it.
+    """
+    for u in range(len(below) + 1):
+        left[u] = tail_cost(below, upto, total, u, False, learned)
+        right[u] = tail_cost(below, upto, total, u, True, learned)
+
+
+@kernel
+def spread(
+    knots: NDArray[Any],
+    costs: NDArray[np.float64],
+    from_right: bool,
+    width: int,
+    table: NDArray[np.float64],
+) -> None:
+    """Lay tail costs out by slot: values equal to a knot count all of its repetitions on the side that is asked."""
+    size = len(knots)
+    table[: size + 1] = costs[: size + 1]
+    first = 0
+    for u in range(1, size + 1):
+        if u > 1 and knots[u - 1] != knots[u - 2]:
+            first = u - 1
+        table[width + u] = costs[first] if from_right else costs[u]
+
+
+@kernel
+def third_moment_vanishes(x: NDArray[Any], count: int) -> bool:
+    """Tell whether the sample skewness is exactly 0 or undefined, summing in the order of SciPy on a column."""
+    mean = 0.0
+    for row in range(len(x)):
+        mean += x[row] if x[row] == x[row] else 0.0
+    mean /= count
+    second, third = 0.0, 0.0
+    for row in range(len(x)):
+        if x[row] == x[row]:
+            t = x[row] - mean
+            second += t * t
+            third += t * t * t
+    return third == 0.0 or second / count <= (1e-15 * mean) ** 2

@@ -1,0 +1,81 @@
+"""What a detector learned, as plain arrays: one entry an asset, no objects, nothing to unpickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Ragged(NamedTuple):
+    """Arrays of differing lengths in one buffer; entry ``i`` is ``values[offsets[i]:offsets[i + 1]]``."""
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of_rows(cls, matrix: NDArray[Any]) -> Self:
+        """Make entries of the rows of a matrix, all of one length."""
+        count, width = matrix.shape
+        return cls(matrix.reshape(-1), np.arange(count + 1, dtype=np.int64) * width)
+
+    @classmethod
+    def concat(cls, parts: list[Self]) -> Self:
+        """Put the entries of several one after the other."""
+        starts = np.cumsum([0] + [part.offsets[-1] - part.offsets[0] for part in parts])
+        values = [part.values[part.offsets[0] : part.offsets[-1]] for part in parts]
+        offsets = [part.offsets[1:] - part.offsets[0] + start for part, start in zip(parts, starts, strict=False)]
+        return cls(np.concatenate(values), np.concatenate([np.zeros(1, np.int64), *offsets]))
+
+    def take(self, entries: NDArray[np.int64]) -> Ragged:
+        """Return the given entries, in that order."""
+        lengths = (self.offsets[1:] - self.offsets[:-1])[entries]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        index = np.repeat(self.offsets[:-1][entries] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(self.values[index], offsets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """Models of several assets, in the order of the panel they were learned from.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_assets,), int64
+        How many rows each has seen.
+    threshold : ndarray of shape (n_assets,), float64
+        A row whose score is above it is an alert.
+    state : mapping of str to Ragged
+        The detector's own arrays, one entry an asset in each.
+    """
+
+    rows: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    state: Mapping[str, Ragged]
+
+    def __len__(self) -> int:
+        """How many assets there are models of."""
+        return len(self.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays, as they are stored."""
+        offsets = len(self) * 8
+        return sum(entry.values.nbytes + offsets for entry in self.state.values()) + len(self) * 16
+
+    def take(self, assets: NDArray[np.int64]) -> Models:
+        """Return the models of the given assets, in that order."""
+        state = {name: entry.take(assets) for name, entry in self.state.items()}
+        return Models(self.rows[assets], self.threshold[assets], state)
+
+    @classmethod
+    def concat(cls, parts: list[Models]) -> Models:
+        """Put several models one after the other; all must come from the same detector."""
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.threshold for part in parts]),
+            {name: Ragged.concat([part.state[name] for part in parts]) for name in parts[0].state},
+        )

@@ -1,0 +1,197 @@
+"""The shapes that pass between rooms: readings in, scores and contributions out.
+
+Everything in Tocsin is a function of a panel, so that one kernel serves one asset and ten thousand alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
+
+from tocsin.errors import DataError, EmptyDataError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Readings of one or more assets, grouped by asset, times ascending inside each.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_features, n_rows), float32 or float64
+        Feature-major and C-contiguous: one feature of one asset is one run of memory. NaN is a missing value.
+    offsets : ndarray of shape (n_assets + 1,), int64
+        Asset ``i`` has the rows ``offsets[i]:offsets[i + 1]``.
+    keys : pyarrow.Array of length n_assets
+        What each asset is called.
+    features : tuple of str
+        What each feature is called.
+    times : ndarray of shape (n_rows,), int64, optional
+        When each row was read: nanoseconds since 1970 UTC, or any ascending integer.
+    """
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+    keys: pa.Array
+    features: tuple[str, ...]
+    times: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the buffers to the contract; the cost does not depend on the number of rows."""
+        values, offsets = self.values, self.offsets
+        if values.ndim != 2 or values.dtype not in (np.float32, np.float64) or not values.flags.c_contiguous:
+            raise DataError("panel values must be C-contiguous float32 or float64 of shape (n_features, n_rows)")
+        if offsets.dtype != np.int64 or len(offsets) != len(self.keys) + 1:
+            raise DataError("panel offsets must be int64, one more than there are keys")
+        if offsets[0] != 0 or offsets[-1] != values.shape[1] or bool((np.diff(offsets) < 0).any()):
+            raise DataError("panel offsets must rise from 0 to the number of rows")
+        if len(self.features) != values.shape[0]:
+            raise DataError(f"panel has {values.shape[0]} features but {len(self.features)} feature names")
+        if self.times is not None and (self.times.dtype != np.int64 or self.times.shape != values.shape[1:]):
+            raise DataError("panel times must be int64, one a row")
+
+    @classmethod
+    def of_matrix(
+        cls,
+        X: ArrayLike,
+        features: Sequence[str] | None = None,
+        key: Any = "",
+        *,
+        infinite: Literal["error", "missing"] = "error",
+    ) -> Self:
+        """Make a panel of one asset from a row-major matrix of shape (n_rows, n_features).
+
+        Infinite values are refused, or on request taken as missing: no reading is infinite.
+        """
+        matrix = np.asarray(X)
+        if matrix.dtype == object or matrix.dtype.kind in "USV":
+            try:
+                matrix = matrix.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"X must be numeric: {error}") from None
+        if matrix.dtype.kind == "c":
+            raise DataError("X must be real: complex data not supported")
+        if matrix.ndim != 2:
+            hint = "; reshape one feature with X.reshape(-1, 1)" if matrix.ndim == 1 else ""
+            raise DataError(f"X must have 2 dimensions (rows, features), not {matrix.ndim}{hint}")
+        rows, width = matrix.shape
+        if rows == 0 or width == 0:
+            raise EmptyDataError(f"X has {rows} rows and {width} features; at least one of each is needed")
+        dtype = np.float32 if matrix.dtype == np.float32 else np.float64
+        values = np.ascontiguousarray(matrix.T, dtype=dtype)
+        if np.isinf(values).any():
+            if infinite == "error":
+                raise DataError("X has infinite values; infinite='missing' takes them as missing")
+            values = np.where(np.isinf(values), np.nan, values).astype(dtype)
+        names = tuple(features) if features is not None else tuple(f"x{i}" for i in range(width))
+        return cls(values, np.array([0, rows], np.int64), pa.array([key]), names)
+
+    @property
+    def n_features(self) -> int:
+        """How many features a row has."""
+        return int(self.values.shape[0])
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows all assets have together."""
+        return int(self.values.shape[1])
+
+    @property
+    def n_assets(self) -> int:
+        """How many assets there are."""
+        return len(self.keys)
+
+    @property
+    def asset_of_row(self) -> NDArray[np.int64]:
+        """The index of each row's asset, shape (n_rows,)."""
+        return np.repeat(np.arange(self.n_assets, dtype=np.int64), np.diff(self.offsets))
+
+    def astype(self, dtype: Any) -> Panel:
+        """Return the panel in single or double precision, itself where it is so already."""
+        return self if self.values.dtype == dtype else replace(self, values=self.values.astype(dtype))
+
+    def take_rows(self, rows: NDArray[np.int64]) -> Panel:
+        """Return a panel of the given ascending rows; assets left without any stay, with none."""
+        offsets = np.searchsorted(rows, self.offsets).astype(np.int64)
+        times = None if self.times is None else self.times[rows]
+        return replace(self, values=np.ascontiguousarray(self.values[:, rows]), offsets=offsets, times=times)
+
+    def take_assets(self, assets: NDArray[np.int64]) -> Panel:
+        """Return a panel of the given assets, in that order."""
+        counts = np.diff(self.offsets)[assets]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        starts = np.repeat(self.offsets[assets] - offsets[:-1], counts)
+        rows = starts + np.arange(offsets[-1])
+        times = None if self.times is None else self.times[rows]
+        values = np.ascontiguousarray(self.values[:, rows])
+        return Panel(values, offsets, self.keys.take(pa.array(assets)), self.features, times)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One number a row of a panel, higher is more anomalous, and how rare so high a number is.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_rows,), float64
+        The detector's score.
+    p_value : ndarray of shape (n_rows,), float64
+        The share of the asset's own training scores that are at least as high, in (0, 1].
+    alert : ndarray of shape (n_rows,), bool
+        Whether the score passes the model's threshold.
+    """
+
+    score: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    alert: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """The features that weigh most in each row's score, heaviest first.
+
+    Parameters
+    ----------
+    feature : ndarray of shape (n_rows, top), int32
+        Index of the feature; -1 where a row has fewer than `top` features with a part in its score.
+    contribution : ndarray of shape (n_rows, top), float64
+        Its part of the score. For an additive detector all of a row's parts sum to its score.
+    """
+
+    feature: NDArray[np.int32]
+    contribution: NDArray[np.float64]
+
+    def heaviest_first(self) -> Contributions:
+        """Return the same with each row's heaviest feature first, and -1 for features without a part."""
+        order = np.argsort(-self.contribution, axis=1, kind="stable")
+        contribution = np.take_along_axis(self.contribution, order, axis=1)
+        feature = np.take_along_axis(self.feature, order, axis=1)
+        return Contributions(np.where(contribution > 0, feature, -1).astype(np.int32), contribution)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What stands behind contributions; every array has their shape, (n_rows, top).
+
+    Parameters
+    ----------
+    low, high : ndarray, float64
+        The normal range: the asset's own 5th and 95th percentile in training.
+    above : ndarray, bool
+        Whether the value is unusual for being high; otherwise it is low.
+    tail : ndarray, float64
+        The probability of a value at least as extreme, on that side.
+    limit : ndarray, float64
+        The nearest value with which the row would not have been an alert; NaN where no value of this feature alone
+        would have sufficed.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    above: NDArray[np.bool_]
+    tail: NDArray[np.float64]
+    limit: NDArray[np.float64]

@@ -1,0 +1,167 @@
+"""Every detector in the catalog keeps the contract; a new one is tested by being there."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+
+from tocsin import Panel
+from tocsin.detectors.catalog import catalog, detector_class
+from tocsin.errors import DataError, EmptyDataError, NotFittedError, ParameterError
+
+DETECTORS = pytest.mark.parametrize("make", catalog().values(), ids=catalog())
+
+
+def readings(rows=300, width=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, width))
+
+
+def fleet_panel(lengths=(300, 40, 500), width=4, dtype=np.float64):
+    values = readings(sum(lengths), width).T.astype(dtype)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    keys = pa.array([f"asset {i}" for i in range(len(lengths))])
+    return Panel(np.ascontiguousarray(values), offsets, keys, tuple("abcdefgh"[:width]))
+
+
+@DETECTORS
+def test_pyod_face(make):
+    X = readings()
+    detector = make()
+    assert detector.fit(X) is detector
+    assert detector.decision_scores_.shape == detector.labels_.shape == (300,)
+    assert set(np.unique(detector.labels_)) <= {0, 1}
+    np.testing.assert_array_equal(detector.labels_, detector.decision_scores_ > detector.threshold_)
+    np.testing.assert_array_equal(detector.predict(X), detector.decision_function(X) > detector.threshold_)
+    assert (detector.p_values(X) > 0).all()
+    assert (detector.p_values(X) <= 1).all()
+
+
+@DETECTORS
+def test_clone_and_parameters(make):
+    detector = make().set_params(contamination=0.07)
+    copy = clone(detector)
+    assert copy.get_params() == detector.get_params()
+    assert not hasattr(copy, "model_")
+    assert json.loads(json.dumps(copy.get_params())) == copy.get_params()
+
+
+@DETECTORS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fleet_is_its_assets_one_by_one(make, dtype):
+    detector, panel = make(), fleet_panel(dtype=dtype)
+    models, scores = detector.fit_panel(panel)
+    again, _ = detector.score_panel(models, panel)
+    for asset in range(panel.n_assets):
+        rows = slice(panel.offsets[asset], panel.offsets[asset + 1])
+        single = make().fit(panel.values[:, rows].T)
+        np.testing.assert_array_equal(scores.score[rows], single.decision_scores_)
+        np.testing.assert_array_equal(again.score[rows], single.decision_function(panel.values[:, rows].T))
+        assert models.threshold[asset] == single.threshold_
+        one = models.take(np.array([asset]))
+        for name, entry in one.state.items():
+            np.testing.assert_array_equal(entry.values, single.model_.state[name].values)
+
+
+@DETECTORS
+def test_high_score_means_anomaly(make):
+    X = readings()
+    detector = make().fit(X)
+    usual, odd = detector.decision_function([[0.0] * 4, [50.0] * 4])
+    assert odd > usual
+    assert detector.predict([[50.0] * 4]).tolist() == [1]
+    assert detector.p_values([[50.0] * 4])[0] < 0.01
+
+
+@DETECTORS
+def test_contributions(make):
+    X = readings(seed=1)
+    detector = make().fit(readings())
+    parts, scores = detector.contributions(X), detector.decision_function(X)
+    assert parts.shape == X.shape
+    if make.additive:
+        np.testing.assert_allclose(parts.sum(1), scores, rtol=1e-6)
+    top = detector.attribute_panel(detector.model_, Panel.of_matrix(X), 2)
+    order = np.argsort(-parts, axis=1, kind="stable")[:, :2]
+    np.testing.assert_allclose(top.contribution, np.take_along_axis(parts, order, 1), rtol=1e-9)
+
+
+@DETECTORS
+def test_explanations_name_the_cause_and_the_way_back(make):
+    X = readings()
+    detector = make().fit(X)
+    row = np.array([[0.1, -0.2, 80.0, 0.3]])
+    first = detector.explain(row, top=1).row(0, named=True)
+    assert first["feature"] == "x2"
+    assert first["value"] == 80.0
+    assert first["direction"] == "above"
+    assert first["low"] == pytest.approx(np.quantile(X[:, 2], 0.05), abs=0.2)
+    assert first["high"] == pytest.approx(np.quantile(X[:, 2], 0.95), abs=0.2)
+    assert first["sentence"].startswith("x2 was 80, above its usual")
+
+
+@DETECTORS
+def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
+    X = readings(seed=2)
+    detector = make().set_params(contamination=0.05).fit(X)
+    told = detector.explain(X, top=4).drop_nulls("limit")
+    assert len(told) > 10
+    for line in told.iter_rows(named=True):
+        feature, row = int(line["feature"][1:]), X[line["row"]].copy()
+        assert detector.predict(row[None])[0] == 1
+        row[feature] = line["limit"]
+        assert detector.predict(row[None])[0] == 0
+        row[feature] += 1e-6 * np.sign(line["value"] - line["limit"])
+        assert detector.predict(row[None])[0] == 1
+
+
+@DETECTORS
+def test_updates(make):
+    detector = make().fit(readings())
+    if not make.incremental:
+        with pytest.raises(ParameterError, match="fit it anew"):
+            detector.partial_fit(readings(seed=3))
+        return
+    before = detector.decision_function([[3.5] * 4])[0]
+    detector.partial_fit(3.5 + readings(600, seed=3))
+    assert detector.decision_function([[3.5] * 4])[0] < before
+    assert detector.model_.rows.tolist() == [900]
+    assert make().partial_fit(readings()).model_.rows.tolist() == [300]
+
+
+@DETECTORS
+def test_bad_input(make):
+    with pytest.raises(NotFittedError, match="call fit"):
+        make().predict(readings())
+    detector = make().fit(readings())
+    with pytest.raises(DataError, match=r"X has 3 features, but .* was fitted with 4"):
+        detector.predict(readings(width=3))
+    for X, said in [
+        (np.zeros((0, 4)), "0 rows"),
+        (np.zeros(4), "2 dimensions"),
+        ([["a", "b", "c", "d"]], "numeric"),
+        (np.zeros((2, 4), complex), "complex"),
+    ]:
+        with pytest.raises((DataError, EmptyDataError), match=said):
+            make().fit(X)
+
+
+@DETECTORS
+def test_few_rows_and_missing_features(make):
+    for rows in (1, 2, 3):
+        detector = make().fit(readings(rows))
+        assert np.isfinite(detector.decision_function(readings(5, seed=1))).all()
+    X = readings()
+    X[:, 1] = np.nan
+    detector = make().fit(X)
+    assert np.isfinite(detector.decision_scores_).all()
+    assert np.isfinite(detector.decision_function([[np.nan] * 4, [1.0, 2.0, 3.0, 4.0]])).all()
+
+
+def test_unknown_detector_gets_a_near_match():
+    assert detector_class("ecod") is detector_class("ECOD")
+    with pytest.raises(ParameterError, match="no detector 'ecodd'; did you mean 'ecod'"):
+        detector_class("ecodd")
