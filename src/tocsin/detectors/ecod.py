@@ -211,7 +211,8 @@ class ECOD(Detector):
         return Sketches.from_state(state, self._rank_ratio())
 
     def _skews(self, state: Mapping[str, Ragged], n_assets: int) -> NDArray[np.float64]:
-        return np.ascontiguousarray(state["moments"].values.reshape(n_assets, -1, 4)[:, :, 3])
+        thirds = np.ascontiguousarray(state["moments"].values[3::4])
+        return thirds.reshape(n_assets, len(thirds) // max(n_assets, 1))
 
     @staticmethod
     def _state(sketches: Sketches, shape: NDArray[Any], n_assets: int, *, at_grid: bool) -> dict[str, Ragged]:

@@ -12,9 +12,9 @@ def plain(column: str) -> pl.Expr:
     number = pl.col(column)
     size = number.abs()
     return (
-        pl.when(size >= 1000)
+        pl.when((size >= 1000) & (size < 1e15))
         .then(number.round(0).cast(pl.Int64, strict=False).cast(pl.String))
-        .when((size < 0.001) & (size > 0))
+        .when(((size < 0.001) & (size > 0)) | (size >= 1e15))
         .then(number.round_sig_figs(3).cast(pl.String))
         .otherwise(number.round_sig_figs(4).cast(pl.String).str.strip_suffix(".0"))
     )

@@ -463,9 +463,10 @@ def _times(times: NDArray[np.int64], empty: NDArray[np.bool_], time_type: pa.Dat
 def _since(table: ModelTable, before: ModelTable) -> ModelTable:
     """Let models that learned more keep the first time they ever saw, and the last one if new rows were older."""
     merged = table.table
-    for name, choose in (("first_time", pc.min_element_wise), ("last_time", pc.max_element_wise)):
-        place = merged.column_names.index(name)
-        merged = merged.set_column(place, name, choose(before.table.column(name), merged.column(name)))
+    for name, precedes in (("first_time", pc.less_equal), ("last_time", pc.greater_equal)):
+        old, new = before.table.column(name), merged.column(name)
+        stays = pc.coalesce(precedes(old, new), pc.is_valid(old))
+        merged = merged.set_column(merged.column_names.index(name), name, pc.if_else(stays, old, new))
     return replace(table, table=merged)
 
 

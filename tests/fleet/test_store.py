@@ -1,0 +1,178 @@
+"""A fleet on disk: the same models come back, at once, and nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tests.fleet.conftest import make_readings
+from tocsin import ECOD, Fleet
+from tocsin.errors import FleetError, OutputError
+
+
+@pytest.fixture
+def saved(fleet, tmp_path):
+    fleet.save(tmp_path / "fleet")
+    return tmp_path / "fleet"
+
+
+def test_the_same_fleet_comes_back(fleet, saved, readings):
+    other = Fleet.load(saved)
+    assert other.models.equals(fleet.models)
+    assert other.training_alerts.equals(fleet.training_alerts)
+    assert other.detector.get_params() == fleet.detector.get_params()
+    assert (other.columns, other.features, other.version) == (fleet.columns, fleet.features, 1)
+    assert other.score(readings).equals(fleet.score(readings))
+
+
+@pytest.mark.parametrize("detector", [ECOD(form="exact"), ECOD(tails="sum"), ECOD(half_life=50.0, extrapolate=True)])
+def test_every_form_comes_back_and_learns_on(detector, readings, tmp_path):
+    fleet = Fleet(detector, key="pump", time="at").fit(readings)
+    fleet.save(tmp_path / "fleet")
+    other, later = Fleet.load(tmp_path / "fleet"), make_readings(rows=60, seed=5, start=400)
+    assert other.update(later).score(later).equals(fleet.update(later).score(later))
+    other.save(tmp_path / "fleet")
+    again = Fleet.load(tmp_path / "fleet")
+    assert again.version == 2
+    assert again.score(later).equals(fleet.score(later))
+
+
+def test_saving_replaces_and_leaves_nothing_behind(fleet, saved, readings):
+    names = {file.name for file in saved.iterdir()}
+    opened = Fleet.load(saved)
+    fleet.update(make_readings(rows=30, seed=6, start=400)).save(saved)
+    after = {file.name for file in saved.iterdir()}
+    assert len(names) == len(after) == 3
+    assert names & after == {"fleet.json"}
+    assert opened.score(readings).height == 2000
+    assert Fleet.load(saved).version == 2
+    assert [path.name for path in saved.parent.iterdir()] == ["fleet"]
+
+
+def test_opening_runs_no_code_and_needs_no_pickle(saved):
+    header = json.loads((saved / "fleet.json").read_text())
+    assert header["format"] == "tocsin.fleet"
+    assert header["detector"] == "ecod"
+    for file in saved.glob("*.arrow"):
+        table = pa.ipc.open_file(file).read_all()
+        assert not any(isinstance(field.type, pa.ExtensionType) for field in table.schema)
+        assert not pa.types.is_binary(table.schema.field(0).type)
+
+
+def change(saved, **what):
+    header = json.loads((saved / "fleet.json").read_text())
+    (saved / "fleet.json").write_text(json.dumps({**header, **what}))
+
+
+def test_damaged_foreign_and_newer_folders(saved, tmp_path):
+    def says(path, text):
+        with pytest.raises(FleetError, match=text) as caught:
+            Fleet.load(path)
+        assert "\n" not in str(caught.value)
+
+    says(tmp_path / "nothing", "no such folder")
+    (tmp_path / "other").mkdir()
+    says(tmp_path / "other", "is not a fleet: it has no fleet.json")
+    (tmp_path / "other" / "fleet.json").write_text('{"format": "something"}')
+    says(tmp_path / "other", "of another kind")
+    (tmp_path / "other" / "fleet.json").write_text("{")
+    says(tmp_path / "other", "cannot be read")
+
+    original = (saved / "fleet.json").read_text()
+    change(saved, format_version=99)
+    says(saved, "has format 99, this Tocsin reads up to 1; upgrade Tocsin")
+    (saved / "fleet.json").write_text(original)
+    change(saved, assets=4)
+    says(saved, "damaged: 5 models where fleet.json says 4")
+    change(saved, assets=5, models="../elsewhere.arrow")
+    says(saved, "names files outside its folder")
+    (saved / "fleet.json").write_text(original)
+    change(saved, detector="no_such")
+    says(saved, "does not fit this Tocsin|no detector")
+    (saved / "fleet.json").write_text(original)
+    change(saved, parameters={"no_such": 1})
+    says(saved, "does not fit this Tocsin")
+    (saved / "fleet.json").write_text(original)
+    change(saved, version="x")
+    says(saved, "damaged: version")
+    (saved / "fleet.json").write_text(original)
+    models = saved / json.loads(original)["models"]
+    whole = models.read_bytes()
+    for cut in (0, 10, len(whole) // 2, len(whole) - 3):
+        models.write_bytes(whole[:cut])
+        says(saved, "damaged")
+    models.unlink()
+    says(saved, "is missing")
+
+
+def test_saving_where_something_else_stands(fleet, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(OutputError, match="is not a fleet; choose another path"):
+            fleet.save(path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    with pytest.raises(OutputError, match="cannot write the fleet"):
+        fleet.save(tmp_path / "notes.txt" / "below")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_leaves_the_old_fleet(fleet, saved, readings):
+    """A limit on the size of files stands for the disk."""
+    code = f"""
+import resource, signal, sys
+from tocsin import Fleet
+from tocsin.errors import OutputError
+fleet = Fleet.load({str(saved)!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+for path in ({str(saved)!r}, {str(saved.parent / "second")!r}):
+    try:
+        fleet.save(path)
+    except OutputError as error:
+        print(error)
+"""
+    before = sorted(file.name for file in saved.iterdir())
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.count("cannot write the fleet") == 2
+    assert sorted(file.name for file in saved.iterdir()) == before
+    assert [path.name for path in saved.parent.iterdir()] == ["fleet"]
+    assert Fleet.load(saved).score(readings).height == 2000
+
+
+def test_readers_never_see_half_a_fleet(fleet, saved):
+    """One process saves again and again while this one opens."""
+    code = f"""
+from tocsin import Fleet
+fleet = Fleet.load({str(saved)!r})
+print("ready", flush=True)
+for _ in range(40):
+    fleet.save({str(saved)!r})
+"""
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    writer.stdout.readline()
+    opened = 0
+    while writer.poll() is None:
+        assert len(Fleet.load(saved)) == 5
+        opened += 1
+    writer.stdout.close()
+    assert writer.returncode == 0
+    assert opened > 5
+
+
+def test_a_fleet_of_many_opens_at_once(tmp_path):
+    """Opening touches the header only, so it does not grow with the models; a benchmark says how long it takes."""
+    frame = pl.DataFrame({"key": [f"k{i // 2}" for i in range(6000)], "x": [float(i) for i in range(6000)]})
+    Fleet(key="key").fit(frame).save(tmp_path / "many")
+    started = time.perf_counter()
+    fleet = Fleet.load(tmp_path / "many")
+    one = fleet.score(frame.filter(key="k7"))
+    assert len(fleet) == 3000
+    assert one["key"].to_list() == ["k7", "k7"]
+    assert time.perf_counter() - started < 5
+    assert (tmp_path / "many" / "fleet.json").stat().st_size < 2000
