@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,11 +69,10 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
     console = view.stdout(record=svg is not None)
     _show(console, shown)
     if data is None:
-        _next(console, shown, keep)
+        view.commands(console, _next(shown, keep))
     else:
-        console.print(view.heading("Next"))
-        flags = "".join(f" {name} {role}" for name, role in roles.items() if isinstance(role, str))
-        console.print(view.bullets([f"tocsin fit {data}{flags} --out fleet"], style="cyan"))
+        flags = [word for name, role in roles.items() for word in _flag(name, role)]
+        view.commands(console, [["tocsin", "fit", data, *flags, "--out", "fleet"]])
     if svg is not None:
         try:
             console.save_svg(str(svg), title="tocsin demo")
@@ -97,23 +96,19 @@ def _made_up(seed: int, keep: Path | None) -> Showcase:
 def _show(console: Console, shown: Showcase) -> None:
     from tocsin.cli import view
     from tocsin.cli.text import count, duration, listed
-    from tocsin.evaluate.incidents import worst_of_each
 
-    report, findings = shown.fleet.report, shown.findings
-    rate = (shown.learned + shown.scored) / shown.seconds
-    console.print(
-        view.title(
-            "Tocsin demo",
-            f"{count(len(shown.fleet), 'asset')}, {count(len(report.features), 'sensor')}: {shown.learned:,} rows "
-            f"learned, {shown.scored:,} scored in {duration(shown.seconds)}, {rate:,.0f} rows/s",
-        )
-    )
+    report, findings, roles = shown.fleet.report, shown.findings, shown.fleet.columns
     made = None if findings is None else f"{count(len(findings.faults), 'fault')} put into the readings to be scored"
+    rate = (shown.learned + shown.scored) / shown.seconds
+    console.print("Tocsin demo", style="bold")
     console.print(
         view.facts(
             {
-                "sensors": listed(list(report.features)),
+                "fleet": f"{count(len(shown.fleet), 'asset')}, {count(len(report.features), 'sensor')}: "
+                f"{listed(list(report.features))}",
                 "left out": listed([f"{name} ({why})" for name, why in shown.left_out.items()]) or None,
+                "learned": f"{count(shown.learned, 'reading')} of the time before",
+                "scored": f"{count(shown.scored, 'reading')}; all in {duration(shown.seconds)}, {rate:,.0f} a second",
                 "made up": made,
                 "found": f"{count(report.alerts, 'alert')} in {count(len(shown.incidents), 'incident')}",
                 "first run": f"compiled for {duration(shown.compiling)}, once" if shown.compiling > 3 else None,
@@ -123,14 +118,22 @@ def _show(console: Console, shown: Showcase) -> None:
     if shown.notes:
         console.print(view.heading("Note"))
         console.print(view.bullets(shown.notes, style="yellow"))
-    worst = worst_of_each(shown.incidents).head(view.WORST).to_dicts()
+    worst = _worst(shown)
     if worst:
         console.print(view.heading("Worst assets"))
-        console.print(view.incident_table(worst, has_time=shown.fleet.columns.time is not None))
+        console.print(view.incident_table(worst, has_key=roles.key is not None, has_time=roles.time is not None))
     else:
         console.print("\nNothing to worry about: no reading is above its asset's threshold.")
     if findings is not None:
         _judge(console, findings)
+
+
+def _worst(shown: Showcase) -> list[dict[str, Any]]:
+    """Return the worst incident of each of the worst assets."""
+    from tocsin.cli.view import WORST
+    from tocsin.evaluate.incidents import worst_of_each
+
+    return worst_of_each(shown.incidents).head(WORST).to_dicts()
 
 
 def _judge(console: Console, findings: Findings) -> None:
@@ -149,22 +152,24 @@ def _judge(console: Console, findings: Findings) -> None:
     )
 
 
-def _next(console: Console, shown: Showcase, keep: Path | None) -> None:
-    from tocsin.cli import view
+def _flag(name: str, role: str | list[str] | None) -> list[str]:
+    """Return the words that give an option again."""
+    values = role if isinstance(role, list) else [role] if role else []
+    return [word for value in values for word in (name, value)]
 
+
+def _next(shown: Showcase, keep: Path | None) -> list[list[str]]:
+    """Return the commands that lead on from the made-up fleet."""
     if keep is None:
-        lines = [
-            "tocsin demo --data readings.csv --key asset --time time",
-            "tocsin demo --keep demo",
-            "tocsin fit readings.csv --key asset --time time --out fleet",
+        return [
+            ["tocsin", "demo", "--data", "readings.csv", "--key", "asset", "--time", "time"],
+            ["tocsin", "demo", "--keep", "demo"],
+            ["tocsin", "fit", "readings.csv", "--key", "asset", "--time", "time", "--out", "fleet"],
         ]
-    else:
-        worst = shown.incidents.head(1).to_dicts()
-        asset = f" --asset {worst[0]['key']} --at '{worst[0]['worst_time']:%Y-%m-%d %H:%M}'" if worst else ""
-        lines = [
-            f"tocsin explain {keep}/fleet {keep}/later.parquet{asset}",
-            f"tocsin score {keep}/fleet {keep}/later.parquet --out scores.parquet --explain 3",
-            f"tocsin info {keep}/fleet",
-        ]
-    console.print(view.heading("Next"))
-    console.print(view.bullets(lines, style="cyan"))
+    fleet, later = str(keep / "fleet"), str(keep / "later.parquet")
+    worst = [["--asset", str(row["key"]), "--at", f"{row['worst_time']:%Y-%m-%d %H:%M}"] for row in _worst(shown)]
+    return [
+        ["tocsin", "explain", fleet, later, *(worst[0] if worst else [])],
+        ["tocsin", "score", fleet, later, "--out", "scores.parquet", "--explain", "3"],
+        ["tocsin", "info", fleet],
+    ]

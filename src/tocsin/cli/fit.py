@@ -65,9 +65,8 @@ def _show(fleet: Fleet, data: list[str], out: Path) -> None:
     console.print(report.columns(fleet))
     report.notes(console, fleet.report)
     alerts = fleet.training_alerts
-    worst: list[dict[str, Any]] = incidents(alerts, quiet=None).head(5).to_dicts()
+    worst: list[dict[str, Any]] = incidents(alerts, quiet=None).sort("severity", descending=True).head(5).to_dicts()
     if worst:
         console.print(view.heading("Worst training readings"))
         console.print(report.alert_lines(worst, has_time="time" in alerts.columns))
-    console.print(view.heading("Next"))
-    console.print(view.bullets([f"tocsin score {out} {data[0]}", f"tocsin info {out}"], style="cyan"))
+    view.commands(console, [["tocsin", "score", str(out), *data], ["tocsin", "info", str(out)]])

@@ -17,7 +17,7 @@ def info(
     fleet: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FLEET]", show_default=False, help="The folder of a fleet. Without it, the detectors are listed."
+            metavar="FLEET", show_default=False, help="The folder of a fleet. Without it, the detectors are listed."
         ),
     ] = None,
     as_json: Json = False,

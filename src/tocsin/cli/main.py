@@ -98,7 +98,7 @@ def _usage(error: typer.TyperException) -> str:
     """Say what is wrong with the arguments, and where to read how they are meant."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "tocsin"
-    message = error.format_message().strip().rstrip(".")
+    message = error.format_message().replace("Value error, ", "").strip().rstrip(".")
     return f"{message[:1].lower()}{message[1:]}; see {command} --help"
 
 

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from tocsin.errors import ParameterError
+
 ROLES = "What the columns mean"
 READING = "How to read the data"
 
 Data = Annotated[
     list[str],
     typer.Argument(
-        metavar="DATA...",
+        metavar="DATA",
         show_default=False,
-        help="Readings: files, folders, quoted globs or URLs of CSV, Parquet, Arrow IPC or NDJSON.",
+        help="Readings: a file, a folder, a glob in quotes or a URL of CSV, Parquet, Arrow IPC or NDJSON.",
     ),
 ]
 SavedFleet = Annotated[
@@ -85,9 +87,13 @@ Threads = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program to read.")]
 
 
-def source(data: list[str]) -> str | list[str]:
-    """Return what to read: one path, or several."""
-    return data[0] if len(data) == 1 else data
+def source(data: list[str]) -> str:
+    """Return what to read; several paths are what an unquoted glob becomes."""
+    if len(data) > 1:
+        raise ParameterError(
+            f"{len(data)} paths given; name their folder, or put the glob in quotes, such as 'readings/*.csv'"
+        )
+    return data[0]
 
 
 def names(given: list[str] | None) -> list[str] | None:

@@ -39,7 +39,10 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = 0,
     alerts_only: Annotated[bool, typer.Option("--alerts-only", help="Write the alerts only.")] = False,
     unknown: Annotated[
-        Unknown, typer.Option(help="What to do with assets that have no model: skip and report them, or stop.")
+        Unknown,
+        typer.Option(
+            metavar="skip|error", help="What to do with assets that have no model: skip and report them, or stop."
+        ),
     ] = Unknown.skip,
     separator: Separator = None,
     no_header: NoHeader = False,
@@ -98,7 +101,6 @@ def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, data: list[str]
         console.print("\nNothing to worry about: no reading is above its asset's threshold.")
         return
     console.print(view.heading("Worst assets"))
-    console.print(view.incident_table(rows, has_time="time" in scores.columns))
-    console.print(view.heading("Next"))
-    asset = f" --asset {rows[0]['key']}" if fleet.columns.key else ""
-    console.print(view.bullets([f"tocsin explain {path} {data[0]}{asset}"], style="cyan"))
+    console.print(view.incident_table(rows, has_key=fleet.columns.key is not None, has_time="time" in scores.columns))
+    asset = ["--asset", str(rows[0]["key"])] if fleet.columns.key else []
+    view.commands(console, [["tocsin", "explain", str(path), *data, *asset]])

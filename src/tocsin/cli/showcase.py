@@ -101,8 +101,9 @@ def _learn_and_score(
     left_out: dict[str, str] | None = None,
     notes: list[str] | None = None,
 ) -> Showcase:
+    """Learn, score and compare; `training` and `later` are what a fleet takes as a source."""
     fleet = Fleet(ECOD(contamination=0.001, extrapolate=True), key=columns.key, time=columns.time)
-    compiling = _compile(fleet)
+    compiling = _compile(fleet, pl.Float32 if truth is not None else _dtype(training))
     with progress("Learning") as tell:
         fleet.fit(training, progress=tell)
     learned = fleet.report
@@ -119,15 +120,29 @@ def _learn_and_score(
         incidents=found if truth is None else label(found, truth),
         findings=None if truth is None else match(scores, truth),
         left_out={name: why for name, why in (left_out or {}).items() if name not in (columns.key, columns.time)},
-        notes=[*(notes or []), *learned.notes, *(note for note in fleet.report.notes if note not in learned.notes)],
+        notes=[*(notes or []), *_remarks(fleet.report.alerts, fleet.report.rows)],
     )
 
 
-def _compile(fleet: Fleet) -> float:
+def _compile(fleet: Fleet, dtype: type[pl.DataType]) -> float:
     """Run everything once on next to nothing, so that what is timed later is the work; return the seconds."""
     started = perf_counter()
     with progress("Compiling, the first time only"):
-        for dtype in (pl.Float32, pl.Float64):
-            few = pl.DataFrame({"x": [float(row) for row in range(40)]}, schema={"x": dtype})
-            Fleet(fleet.detector).fit(few).score(few, explain=1)
+        few = pl.DataFrame({"x": range(40)}).cast(dtype)
+        Fleet(fleet.detector).fit(few).score(few, explain=1)
     return perf_counter() - started
+
+
+def _dtype(frame: pl.DataFrame) -> type[pl.DataType]:
+    return pl.Float64 if pl.Float64 in frame.dtypes else pl.Float32
+
+
+def _remarks(alerts: int, rows: int) -> list[str]:
+    """Say so if what was learned does not hold for the rest, which a list of incidents would hide."""
+    share = alerts / rows if rows else 0.0
+    if share < 0.1:
+        return []
+    return [
+        f"{share:.0%} of the scored readings are alerts: as a whole they differ from those that were learned. Wear "
+        "and seasons look like that; a fleet that learns from a longer, typical time tells better what is wrong."
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from tocsin.cli.text import count, duration, moment, number
 if TYPE_CHECKING:
     from tocsin.evaluate.truth import Findings
 
-WORST = 10
+WORST = 8
 """How many incidents are shown."""
 
 Row = Mapping[str, Any]
@@ -35,11 +36,6 @@ def stdout(*, record: bool = False) -> Console:
     return _Console(highlight=False, markup=False, emoji=False, record=record)
 
 
-def title(text: str, more: str) -> Text:
-    """Return the first line of an output."""
-    return Text(text, style="bold").append(f"  {more}", style="not bold dim")
-
-
 def heading(text: str) -> Text:
     """Return the title of a part of the output."""
     return Text(f"\n{text}", style="bold")
@@ -53,33 +49,45 @@ def facts(pairs: Mapping[str, RenderableType | None]) -> RenderableType:
     for name, value in pairs.items():
         if value is not None:
             grid.add_row(name, value)
-    return Padding(grid, (0, 0, 0, 2))
+    return Padding(grid, (0, 0, 0, 2), expand=False)
+
+
+def commands(console: Console, lines: Sequence[Sequence[str]]) -> None:
+    """Print what to try next, so that it can be copied from a narrow terminal, too."""
+    console.print(heading("Next"))
+    for words in lines:
+        console.print(Text(f"  {shlex.join(words)}", style="cyan"), soft_wrap=True)
 
 
 def bullets(lines: Sequence[str], style: str = "") -> RenderableType:
     """Return sentences one under the other."""
-    return Group(*(Padding(Text(f"{line}", style=style), (0, 0, 0, 2)) for line in lines))
+    return Group(*(Padding(Text(f"{line}", style=style), (0, 0, 0, 2), expand=False) for line in lines))
 
 
-def incident_table(rows: Sequence[Row], *, has_time: bool) -> RenderableType:
+def incident_table(rows: Sequence[Row], *, has_key: bool, has_time: bool) -> RenderableType:
     """Return one line an incident: which asset, when, how far over the threshold, and what happened."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=1)
-    table.add_column("Asset", style="bold", overflow="fold", max_width=24)
+    if has_key:
+        table.add_column("Asset", style="bold", overflow="fold", max_width=24)
     table.add_column("When", no_wrap=True)
     table.add_column("Score", justify="right", no_wrap=True)
     table.add_column("What happened", ratio=1, overflow="fold", min_width=24)
     for row in rows:
-        table.add_row(Text(str(row["key"])), _when(row, has_time=has_time), _severity(row), _what(row))
+        cells = [_when(row, has_time=has_time), _severity(row), _what(row)]
+        table.add_row(*([Text(str(row["key"])), *cells] if has_key else cells))
     return table
 
 
 def _when(row: Row, *, has_time: bool) -> Text:
-    start, end = row["start"], row["end"]
+    """Return when an incident was; of an asset's alerts as a whole, when the worst one was."""
+    together = "rows" not in row
+    start, end = (row["worst_time"], row["worst_time"]) if together else (row["start"], row["end"])
     text = Text(moment(start) if has_time else f"reading {start + 1:,}")
     if end != start:
         span = end - start if has_time else None
         last = moment(end) if has_time else f"{end + 1:,}"
         text.append(f"\nfor {duration(span)}" if isinstance(span, timedelta) else f"\nto {last}", style="dim")
+    if row["alerts"] > 1:
         text.append(f"\n{count(row['alerts'], 'alert')}", style="dim")
     if row.get("more"):
         text.append(f"\n+ {count(row['more'], 'incident')}", style="dim")
@@ -117,13 +125,13 @@ def sentence(text: str, feature: str) -> Text:
 def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
     """Return one line a feature: its value, where that lies against the normal range, and its part of the score."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
-    table.add_column("Feature", style="bold", overflow="fold")
+    table.add_column("Feature", style="bold", overflow="fold", min_width=14)
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Normal range", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("Part of the score", no_wrap=True)
-    track = 21 if width < 100 else 33
-    bar = 10 if width < 100 else 24
+    track = 15 if width < 100 else 33
+    bar = 8 if width < 100 else 24
     most = max((row["contribution"] for row in rows), default=0.0)
     for row in rows:
         table.add_row(
@@ -197,4 +205,4 @@ def _of(part: int, whole: int) -> Text:
 
 def indented(content: RenderableType) -> RenderableType:
     """Return the content a little to the right."""
-    return Padding(content, (0, 0, 0, 2))
+    return Padding(content, (0, 0, 0, 2), expand=False)
