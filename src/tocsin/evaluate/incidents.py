@@ -46,7 +46,7 @@ def incidents(scores: pl.DataFrame, quiet: int | None = 12) -> pl.DataFrame:
     if "time" not in scores.columns:
         numbered = numbered.with_columns(time=pl.col("_row"))
     alerts = numbered.filter("alert")
-    if "explanations" in scores.columns:
+    if explained(scores):
         heaviest = pl.col("explanations").list.first()
         alerts = alerts.with_columns(heaviest.struct.field(name).alias(name) for name in CAUSE)
     else:
@@ -76,6 +76,11 @@ def worst_of_each(found: pl.DataFrame) -> pl.DataFrame:
     """Return the worst incident of each asset, the worst asset first, with the column more: how many others it has."""
     more = (pl.len().over("key") - 1).cast(pl.Int64)
     return found.with_columns(more=more).unique("key", keep="first", maintain_order=True)
+
+
+def explained(scores: pl.DataFrame) -> bool:
+    """Say whether a scores table names causes; where no row has one, its column may know no fields."""
+    return isinstance(getattr(scores.schema.get("explanations"), "inner", None), pl.Struct)
 
 
 def require(frame: pl.DataFrame, what: str, columns: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from tocsin.evaluate.incidents import incidents, require
+from tocsin.evaluate.incidents import explained, incidents, require
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +154,7 @@ def _inside(scores: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judged(faults: pl.DataFrame, alerts: pl.DataFrame) -> pl.DataFrame:
-    if "explanations" in alerts.columns:
+    if explained(alerts):
         named = pl.col("explanations").list.eval(pl.element().struct.field("feature"))
     else:
         named = pl.lit([], dtype=pl.List(pl.String))

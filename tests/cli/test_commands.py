@@ -1,0 +1,212 @@
+"""Every command does what it says, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import polars as pl
+import pytest
+
+from tocsin import Fleet
+
+
+def test_fit_says_what_it_took_and_what_it_left(run, folder, tmp_path):
+    ran = run("fit", folder / "training.csv", "--key", "asset", "--time", "time", "--out", tmp_path / "fleet")
+    assert ran.code == 0
+    assert ran.err == ""
+    for told in ("2,240 rows of 4 assets", "bearing_temp, vibration, motor_current", "site: text", "rows/s"):
+        assert told in ran.out
+    assert "Worst training readings" in ran.out
+    assert f"tocsin score {tmp_path}/fleet {folder}/training.csv" in ran.out.replace("\n", "")
+    assert len(Fleet.load(tmp_path / "fleet")) == 4
+
+
+def test_fit_hands_settings_and_columns_on(run, folder, tmp_path):
+    settings = ["--set", "contamination=0.05", "--set", "half_life=none", "--set", "form=exact"]
+    ran = run(
+        "fit", folder / "training.csv", "--key", "asset", "--out", tmp_path / "fleet", "--detector", "ECOD",
+        "--features", "vibration,*temp", "--features", "!motor*", *settings, "--json",
+    )  # fmt: skip
+    assert ran.code == 0
+    assert sorted(json.loads(ran.out)["features"]) == ["bearing_temp", "vibration"]
+    detector = Fleet.load(tmp_path / "fleet").detector
+    assert (detector.contamination, detector.half_life, detector.form) == (0.05, None, "exact")
+
+
+def test_score_shows_the_worst_assets(run, folder):
+    ran = run("score", folder / "fleet", folder / "later.csv")
+    assert (ran.code, ran.err) == (0, "")
+    truth = pl.read_parquet(folder / "truth.parquet")
+    for fault in truth.iter_rows(named=True):
+        assert fault["asset"] in ran.out
+        assert f"{fault['feature']} was" in ran.out
+    assert "tocsin explain" in ran.out
+
+
+def test_score_of_nothing_unusual_says_so(run, folder, tmp_path):
+    usual = pl.read_csv(folder / "training.csv").group_by("asset").agg(pl.selectors.float().median(), time=pl.lit(1))
+    usual.with_columns(time=pl.lit("2026-03-01 00:00:00")).write_csv(tmp_path / "usual.csv")
+    ran = run("score", folder / "fleet", tmp_path / "usual.csv")
+    assert ran.code == 0
+    assert "Nothing to worry about" in ran.out
+
+
+def test_score_writes_all_rows_or_the_alerts(run, folder, tmp_path):
+    ran = run("score", folder / "fleet", folder / "later.csv", "--out", tmp_path / "all.parquet", "--explain", 2)
+    assert ran.code == 0
+    scores = pl.read_parquet(tmp_path / "all.parquet")
+    assert len(scores) == 960
+    assert scores["explanations"].list.len().max() == 2
+    ran = run("score", folder / "fleet", folder / "later.csv", "--out", tmp_path / "some.parquet", "--alerts-only")
+    alerts = pl.read_parquet(tmp_path / "some.parquet")
+    assert alerts.equals(scores.drop("explanations").filter("alert"))
+    assert 0 < len(alerts) < 960
+
+
+def test_score_for_a_program_is_one_object(run, folder):
+    ran = run("score", folder / "fleet", folder / "later.csv", "--json")
+    result = json.loads(ran.out)
+    assert (result["rows"], result["assets"], result["unknown_assets"]) == (960, 4, [])
+    assert len(result["worst"]) == 4
+    assert result["worst"][0]["sentence"].startswith(result["worst"][0]["feature"])
+
+
+def test_unknown_assets_are_counted_or_refused(run, folder, tmp_path):
+    strange = pl.read_csv(folder / "later.csv").with_columns(pl.col("asset").str.replace("pump-04", "pump-99"))
+    strange.write_csv(tmp_path / "strange.csv")
+    ran = run("score", folder / "fleet", tmp_path / "strange.csv")
+    assert ran.code == 0
+    assert "1 asset without a model skipped: pump-99" in ran.out
+    ran = run("score", folder / "fleet", tmp_path / "strange.csv", "--unknown", "error")
+    assert ran.code == 2
+    assert "pump-99" in ran.err
+
+
+def test_explain_shows_sentences_ranges_and_parts(run, folder):
+    fault = pl.read_parquet(folder / "truth.parquet").row(0, named=True)
+    ran = run("explain", folder / "fleet", folder / "later.csv", "--asset", fault["asset"], "--at", fault["onset"])
+    assert (ran.code, ran.err) == (0, "")
+    assert f"{fault['asset']} at {fault['onset']:%Y-%m-%d %H:%M}  alert" in ran.out
+    assert f"{fault['feature']} was" in ran.out
+    first = next(line for line in ran.out.splitlines() if "█" in line)
+    assert fault["feature"] in first
+    assert "●" in first
+    assert "━" in first
+
+
+def test_explain_for_a_program(run, folder):
+    ran = run("explain", folder / "fleet", folder / "later.csv", "--asset", "pump-01", "--top", 2, "--json")
+    result = json.loads(ran.out)
+    assert result["key"] == "pump-01"
+    assert [part["rank"] for part in result["explanations"]] == [1, 2]
+    assert result["alert"] is True
+
+
+def test_info_tells_of_a_fleet(run, folder):
+    told = json.loads(run("info", folder / "fleet", "--json").out)
+    assert (told["detector"], told["assets"], told["rows"], told["version"]) == ("ecod", 4, 2240, 1)
+    assert told["settings"]["extrapolate"] is True
+    shown = run("info", folder / "fleet").out
+    for text in ("4: pump-01, pump-02", "2,240 rows, 560 an asset", "extrapolate=True", "kB an asset"):
+        assert text in shown
+
+
+def test_info_lists_the_detectors(run):
+    assert "ecod" in run("info").out
+    listed = json.loads(run("info", "--json").out)["detectors"]
+    assert {"name", "about", "updates", "settings"} == set(listed[0])
+
+
+def test_update_learns_and_knows_new_assets(run, folder, tmp_path):
+    more = pl.read_csv(folder / "later.csv")
+    more = pl.concat([more, more.filter(asset="pump-01").with_columns(asset=pl.lit("pump-77"))])
+    more.write_csv(tmp_path / "more.csv")
+    ran = run("update", folder / "fleet", tmp_path / "more.csv", "--out", tmp_path / "new", "--json")
+    assert ran.code == 0
+    assert {"version": 2, "new_assets": 1, "assets_in_fleet": 5}.items() <= json.loads(ran.out).items()
+    assert json.loads(run("info", tmp_path / "new", "--json").out)["rows"] == 2240 + 960 + 240
+    assert json.loads(run("info", folder / "fleet", "--json").out)["version"] == 1
+    ran = run("update", tmp_path / "new", tmp_path / "more.csv")
+    assert f"{tmp_path}/new, version 3: 5 assets" in ran.out.replace("\n", "")
+
+
+def test_long_tables_and_names_for_missing_values(run, folder, tmp_path):
+    wide = pl.read_csv(folder / "training.csv").drop("site")
+    long = wide.unpivot(index=["asset", "time"], variable_name="sensor", value_name="value").with_columns(
+        pl.when(pl.int_range(pl.len()) % 7 == 0).then(pl.lit("none at all")).otherwise(pl.col("value")).alias("value")
+    )
+    long.write_csv(tmp_path / "long.csv", separator=";")
+    flags = ["--key", "asset", "--time", "time", "--sensor", "sensor", "--value", "value", "--separator", ";"]
+    ran = run("fit", tmp_path / "long.csv", *flags, "--null-value", "none at all", "--out", tmp_path / "f", "--json")
+    assert ran.code == 0, ran.err
+    assert sorted(json.loads(ran.out)["features"]) == ["bearing_temp", "motor_current", "vibration"]
+
+
+def test_no_header(run, need, tmp_path):
+    flags = ["--no-header", "--key", "column_1", "--time", "column_2", "--out", tmp_path / "fleet", "--json"]
+    data = need("cmapss/train_FD001.txt")
+    ran = run("fit", data, *flags)
+    assert ran.code == 0, ran.err
+    result = json.loads(ran.out)
+    engines = [line.split()[0] for line in data.read_text().splitlines()]
+    assert (result["rows"], result["assets"], len(result["features"])) == (len(engines), len(set(engines)), 24)
+
+
+def test_files_as_assets(run, need, tmp_path):
+    data = need("skab/valve1")
+    flags = ["--key", "@file", "--time", "datetime", "--features", "!anomaly,!changepoint"]
+    ran = run("fit", data, *flags, "--out", tmp_path / "fleet", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["assets"] == 16
+    assert "Temperature" in run("explain", tmp_path / "fleet", data, "--asset", "7").out
+
+
+def test_demo_finds_most_of_the_known_faults(run, tmp_path):
+    ran = run("demo", "--keep", tmp_path / "demo", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    findings = json.loads(ran.out)["findings"]
+    kinds = {row["kind"]: row for row in findings["by_kind"]}
+    for kind in ("shift", "drift"):
+        assert kinds[kind]["found"] == kinds[kind]["faults"] > 0
+        assert kinds[kind]["right_cause"] == kinds[kind]["found"]
+    assert findings["false_alarm_rate"] < 0.005
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
+        "fleet", "later.parquet", "training.parquet", "truth.parquet",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_demo_fits_the_terminal_and_its_commands_work(run, tmp_path, monkeypatch, width):
+    run("info")
+    monkeypatch.setenv("COLUMNS", str(width))
+    kept, picture = tmp_path / "kept", tmp_path / "demo.svg"
+    ran = run("demo", "--keep", kept, "--svg", picture)
+    assert ran.code == 0
+    body, _, following = ran.out.partition("\nNext\n")
+    assert max(map(len, body.splitlines())) <= width
+    for told in ("Worst assets", "✓ drift of", "Held against the truth", "False alarms"):
+        assert told in body
+    assert ET.parse(picture).getroot().tag.endswith("svg")
+    import shlex
+
+    commands = [shlex.split(line) for line in following.strip().splitlines()]
+    assert [command[1] for command in commands] == ["explain", "score", "info"]
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        assert run(*command[1:]).code == 0
+
+
+def test_demo_on_own_readings(run, need):
+    ran = run("demo", "--data", need("skab/valve1"), "--key", "@file", "--time", "datetime", "--features", "!anomaly")
+    assert (ran.code, ran.err) == (0, "")
+    assert "anomaly (excluded)" in ran.out
+    assert "Held against the truth" not in ran.out
+    assert "--key @file --time datetime --features '!anomaly' --out fleet" in ran.out
+
+
+def test_demo_says_when_everything_has_changed(run, need):
+    ran = run("demo", "--data", need("elevator/predictive-maintenance-dataset.csv"), "--time", "ID", "--json")
+    result = json.loads(ran.out)
+    assert result["rows"] + result["rows_learned"] == 112_001
+    assert "as a whole they differ" in result["notes"][-1]
