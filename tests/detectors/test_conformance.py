@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.base import clone
@@ -147,6 +148,21 @@ def test_bad_input(make):
     ]:
         with pytest.raises((DataError, EmptyDataError), match=said):
             make().fit(X)
+
+
+@DETECTORS
+def test_fitting_again_forgets_all(make):
+    detector = make().fit(readings())
+    detector.fit(readings(100, width=2))
+    np.testing.assert_array_equal(detector.decision_scores_, make().fit(readings(100, width=2)).decision_scores_)
+    assert detector.decision_function([[0.0, 0.0]]).shape == (1,)
+
+
+@DETECTORS
+def test_data_frames_lend_their_names(make):
+    frame = pl.DataFrame(readings(width=2), schema=["flow", "heat"], orient="row")
+    for X in (frame, frame.to_pandas()):
+        assert set(make().fit(X).explain(X[:5])["feature"]) == {"flow", "heat"}
 
 
 @DETECTORS

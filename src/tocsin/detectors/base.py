@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
 from tocsin.detectors.calibration import Calibration
-from tocsin.errors import DataError, EmptyDataError, NotFittedError, ParameterError
+from tocsin.errors import DataError, NotFittedError, ParameterError
 from tocsin.explain.explanations import explain
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel, Scores
@@ -188,7 +188,7 @@ class Detector(BaseEstimator, ABC):
         Sets `model_`, `decision_scores_` and `labels_` of the training rows (1 = anomaly), `threshold_` and
         `n_features_in_`. `y` is ignored unless the detector is supervised.
         """
-        panel = self._panel(X)
+        panel = Panel.of_matrix(X, _names(X), infinite=self.infinite)
         self.n_features_in_ = panel.n_features
         self.model_, scores = self.fit_panel(panel)
         self.features_ = panel.features
@@ -240,13 +240,11 @@ class Detector(BaseEstimator, ABC):
         return model
 
     def _panel(self, X: ArrayLike) -> Panel:
-        names = [str(name) for name in X.columns] if hasattr(X, "columns") else None
-        panel = Panel.of_matrix(X, names, infinite=self.infinite)
-        expected = getattr(self, "n_features_in_", panel.n_features)
-        if hasattr(self, "model_") and panel.n_features != expected:
-            raise DataError(f"X has {panel.n_features} features, but {type(self).__name__} was fitted with {expected}")
-        if panel.n_rows == 0:
-            raise EmptyDataError("X has no rows")
+        self._fitted()
+        panel = Panel.of_matrix(X, _names(X), infinite=self.infinite)
+        if panel.n_features != self.n_features_in_:
+            name = type(self).__name__
+            raise DataError(f"X has {panel.n_features} features, but {name} was fitted with {self.n_features_in_}")
         return panel
 
     def __sklearn_tags__(self) -> Any:
@@ -254,3 +252,8 @@ class Detector(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _names(X: ArrayLike) -> list[str] | None:
+    """Return the names of a data frame's columns."""
+    return [str(name) for name in X.columns] if hasattr(X, "columns") else None

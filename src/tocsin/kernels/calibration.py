@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.tails import tail_cost
+from tocsin.kernels.tails import locate, pad_knots, slots_for, spread, tail_cost
 
 
 @kernel
@@ -58,10 +58,22 @@ def survival(
     p_values: NDArray[np.float64],
 ) -> None:
     """Write (training scores at least as high + 1) / (training scores + 1) for each score."""
+    widest = 0
+    for asset in range(len(offsets) - 1):
+        widest = max(widest, starts[asset + 1] - starts[asset])
+    width = slots_for(widest)
+    padded = np.empty(width + 1, knots.dtype)
+    costs, table = np.empty(widest + 1), np.empty(2 * width)
     for asset in range(len(offsets) - 1):
         at, size = bounds[asset], starts[asset + 1] - starts[asset]
         own = knots[starts[asset] : starts[asset + 1]]
-        own_below, own_upto = below[at : at + size], upto[at : at + size]
-        for row in range(offsets[asset], offsets[asset + 1]):
-            under = np.searchsorted(own, scores[row], side="left")
-            p_values[row] = np.exp(-tail_cost(own_below, own_upto, totals[asset], under, True, False))
+        for under in range(size + 1):
+            cost = tail_cost(below[at : at + size], upto[at : at + size], totals[asset], under, True, False)
+            costs[under] = np.exp(-cost)
+        spread(own, costs, True, width, table)
+        pad_knots(own, width, padded)
+        rows = scores[offsets[asset] : offsets[asset + 1]]
+        slots = np.empty(len(rows), np.uint32)
+        locate(rows, padded, width, slots)
+        for row in range(len(rows)):
+            p_values[offsets[asset] + row] = table[slots[row]]

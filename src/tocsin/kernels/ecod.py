@@ -18,6 +18,7 @@ from tocsin.kernels.sketch import quantile
 from tocsin.kernels.tails import (
     locate,
     pad_knots,
+    repeats,
     slots_for,
     spread,
     tail_cost,
@@ -102,9 +103,7 @@ def fit(
                 for i in range(count):
                     larger[i] = max(costs[i + 1], costs[count - i])
                 costs_for = count
-            repeated = False
-            for i in range(1, count):
-                repeated |= ordered[i] == ordered[i - 1]
+            repeated = repeats(ordered, count)
             skew = 0.0
             if summed:
                 _moments_of(ordered, count, moments[cell])

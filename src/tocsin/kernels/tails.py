@@ -27,16 +27,23 @@ def slots_for(size: int) -> int:
 
 
 @kernel
+def repeats(ordered: NDArray[Any], count: int) -> bool:
+    """Return whether any of the first `count` values, in ascending order, occurs twice."""
+    repetitions = np.int64(0)
+    for i in range(count - 1):
+        repetitions += np.int64(ordered[i] == ordered[i + 1])
+    return repetitions > 0
+
+
+@kernel
 def pad_knots(knots: NDArray[Any], width: int, padded: NDArray[Any]) -> bool:
     """Lay knots out for `locate`, infinities around them; return whether any value occurs twice."""
-    size = len(knots)
     padded[0] = -np.inf
-    padded[1 : size + 1] = knots
-    padded[size + 1 : width + 1] = np.inf
-    repetitions = 0
-    for i in range(size - 1):
-        repetitions += np.int64(knots[i] == knots[i + 1])
-    return repetitions > 0
+    for i in range(len(knots)):
+        padded[i + 1] = knots[i]
+    for i in range(len(knots) + 1, width + 1):
+        padded[i] = np.inf
+    return repeats(knots, len(knots))
 
 
 @kernel

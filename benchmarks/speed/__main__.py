@@ -1,0 +1,8 @@
+"""Print one table of speeds, each a ratio in CPU-seconds measured in one run."""
+
+from __future__ import annotations
+
+from benchmarks.measure import show
+from benchmarks.speed import ecod
+
+show("Speed, in CPU-seconds", ecod.lines())
