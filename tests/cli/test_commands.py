@@ -210,3 +210,11 @@ def test_demo_says_when_everything_has_changed(run, need):
     result = json.loads(ran.out)
     assert result["rows"] + result["rows_learned"] == 112_001
     assert "as a whole they differ" in result["notes"][-1]
+
+
+def test_brackets_in_names_are_no_markup(run, tmp_path):
+    (tmp_path / "odd.csv").write_text("pump,[bold]flow\n[red]a,1\n[red]a,2\n[red]a,9\n")
+    assert "1: [bold]flow" in run("fit", tmp_path / "odd.csv", "--key", "pump", "--out", tmp_path / "fleet").out
+    shown = run("explain", tmp_path / "fleet", tmp_path / "odd.csv", "--asset", "[red]a").out
+    assert shown.startswith("[red]a  ")
+    assert "[bold]flow was" in shown

@@ -114,6 +114,12 @@ def test_demo_options_that_do_not_go_together(run, folder, tmp_path):
     fails(run("demo", "--data", folder / "later.csv", "--key", "pump"), "'pump'")
 
 
+def test_demo_on_readings_of_which_none_is_left_to_score(run, tmp_path):
+    (tmp_path / "ids.csv").write_text("id,day,flow\na,1,1.5\nb,1,2.5\n")
+    ran = run("demo", "--data", tmp_path / "ids.csv", "--key", "id", "--time", "day")
+    fails(ran, "no asset", "second reading", "is the key right?")
+
+
 def test_no_such_command(run):
     fails(run("scor"), "'scor'", "score", "tocsin --help")
 

@@ -75,7 +75,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
         view.commands(console, [["tocsin", "fit", data, *flags, "--out", "fleet"]])
     if svg is not None:
         try:
-            console.save_svg(str(svg), title="tocsin demo")
+            console.save_svg(str(svg), title="tocsin demo", unique_id="tocsin")
         except OSError as error:
             raise OutputError(f"cannot write {svg}: {error.strerror or error}") from None
 

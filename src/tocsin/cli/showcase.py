@@ -13,7 +13,7 @@ from tocsin import synth
 from tocsin.cli.machine import report_of
 from tocsin.cli.progress import progress
 from tocsin.detectors.ecod import ECOD
-from tocsin.errors import OutputError
+from tocsin.errors import EmptyDataError, OutputError
 from tocsin.evaluate.holdout import holdout
 from tocsin.evaluate.incidents import incidents
 from tocsin.evaluate.truth import Findings, label, match
@@ -90,6 +90,8 @@ def made_up(folder: Path, seed: int) -> Showcase:
 def of_own(source: str, columns: Columns, reading: dict[str, Any]) -> Showcase:
     """Learn from the first part of each asset's readings, and score the rest."""
     parts = holdout(source, columns, **reading)
+    if parts.later.is_empty():
+        raise EmptyDataError(f"no asset of {source} has a second reading, so none is left to score; is the key right?")
     return _learn_and_score(parts.training, parts.later, parts.columns, None, parts.left_out, parts.notes)
 
 
@@ -140,7 +142,7 @@ def _dtype(frame: pl.DataFrame) -> type[pl.DataType]:
 def _remarks(alerts: int, rows: int) -> list[str]:
     """Say so if what was learned does not hold for the rest, which a list of incidents would hide."""
     share = alerts / rows if rows else 0.0
-    if share < 0.1:
+    if share < 0.1 or rows < 100:
         return []
     return [
         f"{share:.0%} of the scored readings are alerts: as a whole they differ from those that were learned. Wear "
