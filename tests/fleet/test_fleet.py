@@ -120,6 +120,21 @@ def test_explanations_of_alerts(readings):
     assert (total - every["score"]).abs().max() < 1e-6
 
 
+def test_assets_without_alerts_come_before_those_with_some(fleet, tmp_path):
+    new = make_readings(seed=7).with_columns(
+        pl.when(pl.col("pump") == "pump 4").then(1e6).otherwise(pl.col(name).mean().over("pump")).alias(name)
+        for name in FEATURES
+    )
+    path = tmp_path / "readings.parquet"
+    new.sort("pump").write_parquet(path, row_group_size=400)
+    table = fleet.score(path, explain=1, memory_limit=1000)
+    assert table.filter("alert")["key"].unique().to_list() == ["pump 4"]
+    assert table["explanations"].list.len().sum() == 400
+    fleet.score(new.filter(pl.col("pump") == "pump 1"), explain=1, out=tmp_path / "quiet.parquet")
+    quiet = pl.read_parquet(tmp_path / "quiet.parquet")
+    assert quiet.schema["explanations"] == table.schema["explanations"]
+
+
 def test_explain_one_reading(fleet):
     new = make_readings(seed=4).with_columns(
         hum=pl.when(pl.int_range(pl.len()) == 1003).then(99.0).otherwise("hum"),

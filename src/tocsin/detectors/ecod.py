@@ -157,6 +157,7 @@ class ECOD(Detector):
             panel.offsets,
             self._summed,
             self.extrapolate,
+            False,
             self._skews(models.state, panel.n_assets),
             models.threshold,
             *sketches.arrays,

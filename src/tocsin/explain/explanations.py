@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from tocsin.explain.sentences import sentence
 from tocsin.panel import Contributions, Evidence, Panel, Scores
 
-FIELDS = (
-    "feature",
-    "value",
-    "low",
-    "high",
-    "direction",
-    "contribution",
-    "share",
-    "tail_probability",
-    "limit",
-    "sentence",
-)
+FIELDS = {
+    "feature": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "direction": pl.String,
+    "contribution": pl.Float64,
+    "share": pl.Float64,
+    "tail_probability": pl.Float64,
+    "limit": pl.Float64,
+    "sentence": pl.String,
+}
 """What an explanation says of a feature, in order."""
 
 
@@ -61,10 +61,10 @@ def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence
 
 def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:
     """Gather explanations into one list a row, heaviest first, for a table of `n_rows` scored rows."""
-    lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(FIELDS))
+    lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(*FIELDS))
     every = pl.DataFrame({"row": np.arange(n_rows)})
     joined = every.join(lists, on="row", how="left", maintain_order="left")
-    return joined.get_column("explanations").fill_null([]) if len(lists) else pl.Series("explanations", [[]] * n_rows)
+    return joined["explanations"].fill_null([]).cast(pl.List(pl.Struct(FIELDS)))
 
 
 def _directions(above: NDArray[np.bool_]) -> pl.Series:

@@ -396,6 +396,7 @@ def evidence(
     offsets: NDArray[np.int64],
     summed: bool,
     extrapolate: bool,
+    learned: bool,
     skews: NDArray[np.float64],
     thresholds: NDArray[np.float64],
     totals: NDArray[np.float64],
@@ -431,7 +432,7 @@ def evidence(
                 asset,
                 summed,
                 extrapolate,
-                False,
+                learned,
                 totals,
                 knots,
                 starts,
@@ -463,8 +464,8 @@ def evidence(
                     x = values[feature, row]
                     upper = np.searchsorted(own, x, side="right")
                     lower = np.searchsorted(own, x, side="left")
-                    under = tail_cost(own_below, own_upto, totals[cell], upper, False, False)
-                    over = tail_cost(own_below, own_upto, totals[cell], lower, True, False)
+                    under = tail_cost(own_below, own_upto, totals[cell], upper, False, learned)
+                    over = tail_cost(own_below, own_upto, totals[cell], lower, True, learned)
                     above[row, place] = over > under
                     tail[row, place] = np.exp(-max(under, over))
                     spent = left[feature, row - first]
@@ -477,8 +478,8 @@ def evidence(
                             from_left += 1
                         while from_right > 0 and own[from_right - 1] == own[knot]:
                             from_right -= 1
-                        under = tail_cost(own_below, own_upto, totals[cell], from_left, False, False)
-                        over = tail_cost(own_below, own_upto, totals[cell], from_right, True, False)
+                        under = tail_cost(own_below, own_upto, totals[cell], from_left, False, learned)
+                        over = tail_cost(own_below, own_upto, totals[cell], from_right, True, learned)
                         if summed:
                             long = under - spent if skews[asset, feature] < 0 else over - spent_right
                             total = max(sums[0] + under - spent, sums[1] + over - spent_right, sums[2] + long)

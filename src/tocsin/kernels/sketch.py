@@ -67,18 +67,15 @@ def grid(count: int, ratio: float) -> NDArray[np.int64]:
     """Return the ranks, from 1, that `thin` would choose from `count` rows of weight 1, without looking at each."""
     if count <= COMPLETE:
         return np.arange(1, count + 1)
-    ranks = np.empty(COMPLETE, np.int64)
-    size, at = 0, 0
+    ranks = [0]
+    at = 0
     while at < count:
         rank = min(int(ratio * at) + 1, int(count + 1 - (count - at) / ratio))
         while rank > at + 1 and not (rank - 1.0 <= ratio * at and count - at <= ratio * (count - rank + 1.0)):
             rank -= 1
         at = max(rank, at + 1)
-        if size == len(ranks):
-            ranks = np.append(ranks, np.empty_like(ranks))
-        ranks[size] = at
-        size += 1
-    return ranks[:size].copy()
+        ranks.append(at)
+    return np.array(ranks[1:])
 
 
 @kernel

@@ -118,9 +118,10 @@ def spread(
 ) -> None:
     """Lay tail costs out by slot: values equal to a knot count all of its repetitions on the side that is asked."""
     size = len(knots)
-    table[: size + 1] = costs[: size + 1]
+    table[0] = costs[0]
     first = 0
     for u in range(1, size + 1):
+        table[u] = costs[u]
         if u > 1 and knots[u - 1] != knots[u - 2]:
             first = u - 1
         table[width + u] = costs[first] if from_right else costs[u]

@@ -172,4 +172,5 @@ def squeeze(
 ) -> None:
     """Copy each cell's used places, ``sizes[c]`` from ``places[c]`` on, to ``starts[c]``."""
     for cell in range(len(sizes)):
-        out[starts[cell] : starts[cell] + sizes[cell]] = loose[places[cell] : places[cell] + sizes[cell]]
+        for i in range(sizes[cell]):
+            out[starts[cell] + i] = loose[places[cell] + i]
