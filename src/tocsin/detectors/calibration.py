@@ -31,15 +31,13 @@ class Calibration:
         """Learn from training scores; `share` of them lie under the threshold."""
         sketches = Sketches.at_grid(np.diff(offsets), ratio, np.float64)
         thresholds = np.empty(len(offsets) - 1)
-        kernels.calibrate(
-            scores, offsets, share, sketches.starts, sketches.ranks, sketches.bounds, sketches.knots, thresholds
-        )
+        kernels.calibrate(scores, offsets, share, sketches.ranks, sketches.cells, thresholds)
         return cls(sketches, thresholds, at_grid=True)
 
     def p_values(self, scores: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the share of training scores at least as high, the row itself counted, shape (n_rows,)."""
         p_values = np.empty(len(scores))
-        kernels.survival(scores, offsets, *self.sketches.arrays, p_values)
+        kernels.survival(scores, offsets, self.sketches.cells, p_values)
         return p_values
 
     def absorb(

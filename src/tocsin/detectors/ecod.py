@@ -13,6 +13,7 @@ from tocsin.detectors.sketches import Sketches, rank_ratio
 from tocsin.errors import ParameterError
 from tocsin.kernels import ecod as kernels
 from tocsin.kernels import moments
+from tocsin.kernels.evidence import evidence
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
 
@@ -117,10 +118,8 @@ class ECOD(Detector):
             panel.values,
             panel.offsets,
             self._summed,
-            sketches.starts,
             sketches.ranks,
-            sketches.bounds,
-            sketches.knots,
+            sketches.cells,
             shape,
             scores,
         )
@@ -140,7 +139,7 @@ class ECOD(Detector):
             self.extrapolate,
             learned,
             self._skews(state, panel.n_assets),
-            *sketches.arrays,
+            sketches.cells,
             scores,
             features,
             parts,
@@ -152,7 +151,7 @@ class ECOD(Detector):
         shape = contributions.feature.shape
         low, high, tail, limit = (np.full(shape, np.nan) for _ in range(4))
         above = np.zeros(shape, np.bool_)
-        kernels.evidence(
+        evidence(
             _like(panel, sketches).values,
             panel.offsets,
             self._summed,
@@ -160,7 +159,7 @@ class ECOD(Detector):
             False,
             self._skews(models.state, panel.n_assets),
             models.threshold,
-            *sketches.arrays,
+            sketches.cells,
             contributions.feature,
             tail,
             above,
@@ -223,4 +222,4 @@ class ECOD(Detector):
 
 def _like(panel: Panel, sketches: Sketches) -> Panel:
     """Return the panel in the precision that the models were learned in, so that equal readings compare equal."""
-    return panel.astype(sketches.knots.dtype)
+    return panel.astype(sketches.cells.knots.dtype)

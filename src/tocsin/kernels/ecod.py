@@ -1,9 +1,4 @@
-"""ECOD on panels: learn sketches with training scores, score new rows, attribute scores, and say what stands behind.
-
-The arrays that describe learned tails recur: `knots` holds those of all cells (asset by asset, feature by feature
-inside), cell ``c`` has ``knots[starts[c]:starts[c + 1]]`` and the weight ``totals[c]``; its bounds begin at
-``bounds[c]`` in the pools `below` and `upto`, which cells share where their knots sit at the same ranks.
-"""
+"""ECOD on panels: learn sketches with training scores, price values, score rows, and name the heaviest features."""
 
 from __future__ import annotations
 
@@ -14,14 +9,13 @@ from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.sketch import quantile
+from tocsin.kernels.sketch import Cells, cell_of, longest, widest
 from tocsin.kernels.tails import (
     locate,
     pad_knots,
     repeats,
     slots_for,
     spread,
-    tail_cost,
     tail_costs,
     third_moment_vanishes,
 )
@@ -62,29 +56,24 @@ def fit(
     values: NDArray[Any],
     offsets: NDArray[np.int64],
     summed: bool,
-    starts: NDArray[np.int64],
     ranks: NDArray[np.int64],
-    ranks_at: NDArray[np.int64],
-    knots: NDArray[Any],
+    cells: Cells,
     moments: NDArray[np.float64],
     scores: NDArray[np.float64],
 ) -> None:
-    """Fill `knots` with the values at the given ranks, and `scores` with each row's training score.
+    """Fill the knots of `cells` with the values at the given ranks, and `scores` with each row's training score.
 
     A tail probability in training is the share of the asset's rows, the row itself among them. `summed` chooses the
     sums of whole sides over the larger tail of each feature; only then `moments`, shape (cells, 4), is filled.
     Cost: one sort of each cell, 5 to 8 ns a value.
     """
     n_features = values.shape[0]
-    longest = 0
-    for asset in range(len(offsets) - 1):
-        longest = max(longest, offsets[asset + 1] - offsets[asset])
-    work = scratch(longest)
-    rows = np.empty(longest, np.int32)
-    ordered = np.empty(longest, values.dtype)
-    costs = np.empty(longest + 1, np.float64)  # of a tail of that many rows
-    larger = np.empty(longest, np.float64)  # by rank, where no value is repeated
-    sides = np.empty((3, longest), np.float64)
+    most = longest(offsets)
+    work = scratch(most)
+    rows, ordered = np.empty(most, np.int32), np.empty(most, values.dtype)
+    costs = np.empty(most + 1)  # of a tail of that many rows
+    larger = np.empty(most)  # by rank, where no value is repeated
+    sides = np.empty((3, most))
     costs_for = -1
     for asset in range(len(offsets) - 1):
         first, last = offsets[asset], offsets[asset + 1]
@@ -128,9 +117,9 @@ def fit(
                         else:
                             total[rows[k]] += cost
                     i = end
-            at = ranks_at[cell]
-            for i in range(starts[cell + 1] - starts[cell]):
-                knots[starts[cell] + i] = ordered[ranks[at + i] - 1]
+            knots, _, _ = cell_of(cells, cell)
+            for i in range(len(knots)):
+                knots[i] = ordered[ranks[cells.bounds[cell] + i] - 1]
         if summed:
             for row in range(last - first):
                 scores[first + row] = max(sides[0, row], sides[1, row], sides[2, row])
@@ -165,12 +154,9 @@ def _extrapolate(
 
 
 @kernel
-def tile_of(starts: NDArray[np.int64]) -> int:
+def tile_of(cells: Cells) -> int:
     """Return how many rows to price at once: never fewer than the knots that have to be laid out for them."""
-    rows = TILE
-    for cell in range(len(starts) - 1):
-        rows = max(rows, starts[cell + 1] - starts[cell])
-    return rows
+    return max(TILE, widest(cells))
 
 
 @kernel
@@ -182,12 +168,7 @@ def price(
     summed: bool,
     extrapolate: bool,
     learned: bool,
-    totals: NDArray[np.float64],
-    knots: NDArray[Any],
-    starts: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
+    cells: Cells,
     left: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> None:
@@ -197,35 +178,32 @@ def price(
     tail; else `left` holds the cost that counts. A missing value costs 0.
     """
     n_features = values.shape[0]
-    widest = 0
-    for feature in range(n_features):
-        cell = asset * n_features + feature
-        widest = max(widest, starts[cell + 1] - starts[cell])
-    width = slots_for(widest)
-    padded = np.empty(width + 1, knots.dtype)
+    most = 0
+    for cell in range(asset * n_features, (asset + 1) * n_features):
+        most = max(most, cells.starts[cell + 1] - cells.starts[cell])
+    width = slots_for(most)
+    padded = np.empty(width + 1, cells.knots.dtype)
     slots = np.empty(last - first, np.uint32)
-    left_costs, right_costs = np.empty(widest + 1), np.empty(widest + 1)
+    left_costs, right_costs = np.empty(most + 1), np.empty(most + 1)
     left_table, right_table = np.zeros(2 * width), np.zeros(2 * width)
     table_of, table_total, table_plain = -1, -1.0, False
     for feature in range(n_features):
         cell = asset * n_features + feature
-        size = starts[cell + 1] - starts[cell]
-        if size == 0:
+        own, own_below, own_upto = cell_of(cells, cell)
+        at, total = cells.bounds[cell], cells.totals[cell]
+        if len(own) == 0:
             left[feature, :] = 0.0
             right[feature, :] = 0.0
             continue
         x = values[feature, first:last]
-        own = knots[starts[cell] : starts[cell + 1]]
-        at = bounds[cell]
-        own_below, own_upto = below[at : at + size], upto[at : at + size]
         repeated = pad_knots(own, width, padded)
         locate(x, padded, width, slots)
-        if at != table_of or totals[cell] != table_total:
-            tail_costs(own_below, own_upto, totals[cell], learned, left_costs, right_costs)
-        if at != table_of or totals[cell] != table_total or repeated or not table_plain:
+        if at != table_of or total != table_total:
+            tail_costs(own_below, own_upto, total, learned, left_costs, right_costs)
+        if at != table_of or total != table_total or repeated or not table_plain:
             spread(own, left_costs, False, width, left_table)
             spread(own, right_costs, True, width, right_table)
-            table_of, table_total, table_plain = at, totals[cell], not repeated
+            table_of, table_total, table_plain = at, total, not repeated
             if not summed:
                 for slot in range(2 * width):
                     left_table[slot], right_table[slot] = max(left_table[slot], right_table[slot]), 0.0
@@ -235,11 +213,11 @@ def price(
         if summed:
             for row in range(len(x)):
                 right[feature, row] = right_table[slots[row]] if x[row] == x[row] else 0.0
-        elif size == totals[cell] and not learned:
+        elif len(own) == total and not learned:
             _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
         if extrapolate:
-            _extrapolate(x, own, own_upto, totals[cell], False, cost)
-            _extrapolate(x, own, own_upto, totals[cell], True, right[feature] if summed else cost)
+            _extrapolate(x, own, own_upto, total, False, cost)
+            _extrapolate(x, own, own_upto, total, True, right[feature] if summed else cost)
 
 
 @kernel
@@ -293,12 +271,7 @@ def score(
     extrapolate: bool,
     learned: bool,
     skews: NDArray[np.float64],
-    totals: NDArray[np.float64],
-    knots: NDArray[Any],
-    starts: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
+    cells: Cells,
     scores: NDArray[np.float64],
     features: NDArray[np.int32],
     contributions: NDArray[np.float64],
@@ -311,7 +284,7 @@ def score(
     """
     n_features = values.shape[0]
     top = features.shape[1]
-    tile = tile_of(starts)
+    tile = tile_of(cells)
     left_buffer = np.empty(n_features * tile)
     right_buffer = np.empty(n_features * tile)
     for asset in range(len(offsets) - 1):
@@ -328,12 +301,7 @@ def score(
                 summed,
                 extrapolate,
                 learned,
-                totals,
-                knots,
-                starts,
-                bounds,
-                below,
-                upto,
+                cells,
                 left,
                 right,
             )
@@ -388,104 +356,3 @@ def heaviest(parts: NDArray[np.float64], features: NDArray[np.int32], contributi
             feature = mask - (word & mask)
             features[row, place] = np.int32(feature) if word > 0 else np.int32(-1)
             contributions[row, place] = parts[feature, row] if word > 0 else 0.0
-
-
-@kernel
-def evidence(
-    values: NDArray[Any],
-    offsets: NDArray[np.int64],
-    summed: bool,
-    extrapolate: bool,
-    learned: bool,
-    skews: NDArray[np.float64],
-    thresholds: NDArray[np.float64],
-    totals: NDArray[np.float64],
-    knots: NDArray[Any],
-    starts: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
-    features: NDArray[np.int32],
-    tail: NDArray[np.float64],
-    above: NDArray[np.bool_],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    limit: NDArray[np.float64],
-) -> None:
-    """Say of each named feature of each row what its contribution rests on; all but `offsets` have shape (n_rows, top).
-
-    `tail` is the probability of the rarer side, `above` whether that is the upper one, `low` and `high` the range of
-    the middle 90 % of what was learned, and `limit` the value nearest to the reading, on the way to the middle, with
-    which the row would not pass its threshold; NaN where no value of this feature alone would do.
-    """
-    n_features = values.shape[0]
-    sums = np.empty(3)
-    tile = tile_of(starts)
-    for asset in range(len(offsets) - 1):
-        for first in range(offsets[asset], offsets[asset + 1], tile):
-            last = min(first + tile, offsets[asset + 1])
-            left, right = np.empty((n_features, last - first)), np.empty((n_features, last - first))
-            price(
-                values,
-                first,
-                last,
-                asset,
-                summed,
-                extrapolate,
-                learned,
-                totals,
-                knots,
-                starts,
-                bounds,
-                below,
-                upto,
-                left,
-                right,
-            )
-            for row in range(first, last):
-                sums[:] = 0.0
-                for feature in range(n_features):
-                    cost = left[feature, row - first]
-                    sums[0] += cost
-                    if summed:
-                        other = right[feature, row - first]
-                        sums[1] += other
-                        sums[2] += cost if skews[asset, feature] < 0 else other
-                for place in range(features.shape[1]):
-                    feature = features[row, place]
-                    if feature < 0:
-                        continue
-                    cell = asset * n_features + feature
-                    at, size = bounds[cell], starts[cell + 1] - starts[cell]
-                    own = knots[starts[cell] : starts[cell + 1]]
-                    own_below, own_upto = below[at : at + size], upto[at : at + size]
-                    low[row, place] = quantile(own, own_below, own_upto, totals[cell], 0.05)
-                    high[row, place] = quantile(own, own_below, own_upto, totals[cell], 0.95)
-                    x = values[feature, row]
-                    upper = np.searchsorted(own, x, side="right")
-                    lower = np.searchsorted(own, x, side="left")
-                    under = tail_cost(own_below, own_upto, totals[cell], upper, False, learned)
-                    over = tail_cost(own_below, own_upto, totals[cell], lower, True, learned)
-                    above[row, place] = over > under
-                    tail[row, place] = np.exp(-max(under, over))
-                    spent = left[feature, row - first]
-                    spent_right = right[feature, row - first] if summed else 0.0
-                    limit[row, place] = np.nan
-                    knot = lower - 1 if over > under else upper
-                    while 0 <= knot < size:
-                        from_left, from_right = knot, knot
-                        while from_left < size and own[from_left] == own[knot]:
-                            from_left += 1
-                        while from_right > 0 and own[from_right - 1] == own[knot]:
-                            from_right -= 1
-                        under = tail_cost(own_below, own_upto, totals[cell], from_left, False, learned)
-                        over = tail_cost(own_below, own_upto, totals[cell], from_right, True, learned)
-                        if summed:
-                            long = under - spent if skews[asset, feature] < 0 else over - spent_right
-                            total = max(sums[0] + under - spent, sums[1] + over - spent_right, sums[2] + long)
-                        else:
-                            total = sums[0] - spent + max(under, over)
-                        if total <= thresholds[asset]:
-                            limit[row, place] = own[knot]
-                            break
-                        knot = from_right - 1 if above[row, place] else from_left

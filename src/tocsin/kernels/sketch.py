@@ -15,7 +15,7 @@ doi:10.1145/1142351.1142389) asked of both ends.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,47 @@ from tocsin.kernels.jit import kernel
 
 COMPLETE = 256
 """Up to this many values a sketch keeps them all."""
+
+
+class Cells(NamedTuple):
+    """Sketches of many cells (asset by feature) as flat arrays.
+
+    Cell ``c`` has seen the weight ``totals[c]`` and keeps ``knots[starts[c]:starts[c + 1]]``. The bounds of its knots
+    begin at ``bounds[c]`` in the pools `below` and `upto`, which cells share where their knots sit at the same ranks.
+    """
+
+    totals: NDArray[np.float64]
+    knots: NDArray[Any]
+    starts: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    below: NDArray[np.float64]
+    upto: NDArray[np.float64]
+
+
+@kernel
+def cell_of(cells: Cells, cell: int) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the knots of one cell and their bounds, `below` and `upto`."""
+    first, last = cells.starts[cell], cells.starts[cell + 1]
+    at = cells.bounds[cell]
+    return cells.knots[first:last], cells.below[at : at + last - first], cells.upto[at : at + last - first]
+
+
+@kernel
+def widest(cells: Cells) -> int:
+    """Return the most knots that any cell has."""
+    most = 0
+    for cell in range(len(cells.totals)):
+        most = max(most, cells.starts[cell + 1] - cells.starts[cell])
+    return most
+
+
+@kernel
+def longest(offsets: NDArray[np.int64]) -> int:
+    """Return the most rows that any asset has."""
+    most = 0
+    for asset in range(len(offsets) - 1):
+        most = max(most, offsets[asset + 1] - offsets[asset])
+    return most
 
 
 @kernel
@@ -144,18 +185,8 @@ def quantile(
 
 
 @kernel
-def quantiles(
-    totals: NDArray[np.float64],
-    knots: NDArray[Any],
-    starts: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
-    share: float,
-    out: NDArray[np.float64],
-) -> None:
-    """Write the `quantile` of each cell of a set of sketches."""
-    for cell in range(len(totals)):
-        at, size = bounds[cell], starts[cell + 1] - starts[cell]
-        own = knots[starts[cell] : starts[cell + 1]]
-        out[cell] = quantile(own, below[at : at + size], upto[at : at + size], totals[cell], share)
+def quantiles(cells: Cells, share: float, out: NDArray[np.float64]) -> None:
+    """Write the `quantile` of each cell."""
+    for cell in range(len(cells.totals)):
+        knots, below, upto = cell_of(cells, cell)
+        out[cell] = quantile(knots, below, upto, cells.totals[cell], share)

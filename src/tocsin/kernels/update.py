@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.sketch import merge, thin
+from tocsin.kernels.sketch import Cells, cell_of, longest, merge, thin, widest
 
 
 @kernel
@@ -38,34 +38,21 @@ def absorb(
     scales: NDArray[np.float64],
     ratio: float,
     slack: float,
-    totals: NDArray[np.float64],
-    knots: NDArray[Any],
-    starts: NDArray[np.int64],
-    bounds: NDArray[np.int64],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
-    new_starts: NDArray[np.int64],
-    new_totals: NDArray[np.float64],
-    new_knots: NDArray[Any],
-    new_below: NDArray[np.float64],
-    new_upto: NDArray[np.float64],
+    cells: Cells,
+    loose: Cells,
     sizes: NDArray[np.int64],
 ) -> None:
     """Merge rows into sketches whose weights are first scaled by one factor an asset.
 
-    Cell ``c`` is written from ``new_starts[c]``, where as many places as its old knots and the asset's rows together
-    are free; how many are used goes into `sizes`. Cost: a sort of the new values and one pass over the knots.
+    Cell ``c`` of `loose` has room for its old knots and its asset's rows together; how much of it is used goes into
+    `sizes`. Cost: a sort of the new values and one pass over the knots.
     """
     n_features = values.shape[0]
-    longest, widest = 0, 0
-    for asset in range(len(offsets) - 1):
-        longest = max(longest, offsets[asset + 1] - offsets[asset])
-    for cell in range(len(new_starts) - 1):
-        widest = max(widest, new_starts[cell + 1] - new_starts[cell])
-    work = scratch(longest)
-    rows, ordered = np.empty(longest, np.int32), np.empty(longest, values.dtype)
-    row_below, row_upto = np.empty(longest), np.empty(longest)
-    keep = np.empty(widest, np.int64)
+    most = longest(offsets)
+    work = scratch(most)
+    rows, ordered = np.empty(most, np.int32), np.empty(most, values.dtype)
+    row_below, row_upto = np.empty(most), np.empty(most)
+    keep = np.empty(widest(loose), np.int64)
     for asset in range(len(offsets) - 1):
         first, last = offsets[asset], offsets[asset + 1]
         for feature in range(n_features):
@@ -76,101 +63,60 @@ def absorb(
                 row_below[i] = weight
                 weight += weights[first + rows[i]]
                 row_upto[i] = weight
-            size = starts[cell + 1] - starts[cell]
-            at = bounds[cell]
-            place = new_starts[cell]
-            end = place + size + count
+            knots, below, upto = cell_of(cells, cell)
+            new_knots, new_below, new_upto = cell_of(loose, cell)
             merge(
-                knots[starts[cell] : starts[cell + 1]],
-                below[at : at + size],
-                upto[at : at + size],
-                totals[cell],
+                knots,
+                below,
+                upto,
+                cells.totals[cell],
                 scales[asset],
                 ordered[:count],
                 row_below[:count],
                 row_upto[:count],
                 weight,
-                new_knots[place:end],
-                new_below[place:end],
-                new_upto[place:end],
+                new_knots,
+                new_below,
+                new_upto,
             )
-            new_totals[cell] = totals[cell] * scales[asset] + weight
-            sizes[cell] = _keep(
-                size + count,
-                new_totals[cell],
-                ratio,
-                slack,
-                keep,
-                new_knots[place:end],
-                new_below[place:end],
-                new_upto[place:end],
-            )
+            total = cells.totals[cell] * scales[asset] + weight
+            loose.totals[cell] = total
+            sizes[cell] = _keep(len(knots) + count, total, ratio, slack, keep, new_knots, new_below, new_upto)
 
 
 @kernel
-def combine(
-    ratio: float,
-    slack: float,
-    totals_a: NDArray[np.float64],
-    knots_a: NDArray[Any],
-    starts_a: NDArray[np.int64],
-    bounds_a: NDArray[np.int64],
-    below_a: NDArray[np.float64],
-    upto_a: NDArray[np.float64],
-    totals_b: NDArray[np.float64],
-    knots_b: NDArray[Any],
-    starts_b: NDArray[np.int64],
-    bounds_b: NDArray[np.int64],
-    below_b: NDArray[np.float64],
-    upto_b: NDArray[np.float64],
-    new_knots: NDArray[Any],
-    new_below: NDArray[np.float64],
-    new_upto: NDArray[np.float64],
-    sizes: NDArray[np.int64],
-) -> None:
-    """Merge two sets of sketches, cell by cell; cell ``c`` is written from ``starts_a[c] + starts_b[c]``."""
-    keep = np.empty(len(new_knots), np.int64)
-    for cell in range(len(totals_a)):
-        size_a = starts_a[cell + 1] - starts_a[cell]
-        size_b = starts_b[cell + 1] - starts_b[cell]
-        at_a, at_b = bounds_a[cell], bounds_b[cell]
-        place = starts_a[cell] + starts_b[cell]
-        end = place + size_a + size_b
+def combine(ratio: float, slack: float, cells: Cells, other: Cells, loose: Cells, sizes: NDArray[np.int64]) -> None:
+    """Merge two sets of sketches, cell by cell, into `loose`, which has room for both; see `absorb`."""
+    keep = np.empty(widest(loose), np.int64)
+    for cell in range(len(cells.totals)):
+        knots, below, upto = cell_of(cells, cell)
+        other_knots, other_below, other_upto = cell_of(other, cell)
+        new_knots, new_below, new_upto = cell_of(loose, cell)
+        total = cells.totals[cell] + other.totals[cell]
         merge(
-            knots_a[starts_a[cell] : starts_a[cell + 1]],
-            below_a[at_a : at_a + size_a],
-            upto_a[at_a : at_a + size_a],
-            totals_a[cell],
+            knots,
+            below,
+            upto,
+            cells.totals[cell],
             1.0,
-            knots_b[starts_b[cell] : starts_b[cell + 1]],
-            below_b[at_b : at_b + size_b],
-            upto_b[at_b : at_b + size_b],
-            totals_b[cell],
-            new_knots[place:end],
-            new_below[place:end],
-            new_upto[place:end],
+            other_knots,
+            other_below,
+            other_upto,
+            other.totals[cell],
+            new_knots,
+            new_below,
+            new_upto,
         )
-        sizes[cell] = _keep(
-            size_a + size_b,
-            totals_a[cell] + totals_b[cell],
-            ratio,
-            slack,
-            keep,
-            new_knots[place:end],
-            new_below[place:end],
-            new_upto[place:end],
-        )
+        loose.totals[cell] = total
+        sizes[cell] = _keep(len(knots) + len(other_knots), total, ratio, slack, keep, new_knots, new_below, new_upto)
 
 
 @kernel
-def squeeze(
-    places: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    loose: NDArray[Any],
-    out: NDArray[Any],
-) -> None:
-    """Copy each cell's used places, ``sizes[c]`` from ``places[c]`` on, to ``starts[c]``."""
+def squeeze(loose: Cells, sizes: NDArray[np.int64], packed: Cells) -> None:
+    """Copy the part of each loose cell that is used."""
     for cell in range(len(sizes)):
+        source, target = loose.starts[cell], packed.starts[cell]
         for i in range(sizes[cell]):
-            out[starts[cell] + i] = loose[places[cell] + i]
+            packed.knots[target + i] = loose.knots[source + i]
+            packed.below[target + i] = loose.below[source + i]
+            packed.upto[target + i] = loose.upto[source + i]
