@@ -106,6 +106,11 @@ class Panel:
         return len(self.keys)
 
     @property
+    def missing(self) -> int:
+        """How many values are NaN; costs one look at each."""
+        return sum(int(np.count_nonzero(np.isnan(feature))) for feature in self.values)
+
+    @property
     def asset_of_row(self) -> NDArray[np.int64]:
         """The index of each row's asset, shape (n_rows,)."""
         return np.repeat(np.arange(self.n_assets, dtype=np.int64), np.diff(self.offsets))

@@ -219,6 +219,7 @@ def test_one_row_and_all_missing(tmp_path):
     fleet = Fleet(key="k").fit(frame)
     assert np.isfinite(fleet.score(frame)["score"].to_numpy()).all()
     assert fleet.models["rows"].to_pylist() == [2, 1]
+    assert fleet.report.missing == 3
 
 
 def test_asked_before_it_has_learned(readings):

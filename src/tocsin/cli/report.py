@@ -13,7 +13,8 @@ from tocsin.cli import view
 from tocsin.cli.text import count, duration, listed, moment, number
 
 if TYPE_CHECKING:
-    from tocsin.fleet.fleet import Fleet, Report
+    from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.report import Report
 
 
 def headline(did: str, report: Report) -> RenderableType:

@@ -5,67 +5,30 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.detectors.catalog import detector_class
 from tocsin.detectors.ecod import ECOD
-from tocsin.errors import (
-    ColumnError,
-    EmptyDataError,
-    FleetError,
-    NotFittedError,
-    ParameterError,
-    UnknownAssetError,
-    did_you_mean,
-)
+from tocsin.errors import EmptyDataError, FleetError, NotFittedError, ParameterError, UnknownAssetError
 from tocsin.fleet import store
 from tocsin.fleet.engines import local
+from tocsin.fleet.lookup import nearest, position
 from tocsin.fleet.models import ModelTable
+from tocsin.fleet.report import Progress, Report
 from tocsin.fleet.results import explanations, score_table, take_scores, with_explanations
 from tocsin.panel import Panel
 from tocsin.tables.columns import Columns
 from tocsin.tables.readings import Readings, open_readings
 from tocsin.tables.results import ResultWriter
-from tocsin.tables.times import restore_times
 
-Progress = Callable[[int, int | None], None]
-
-
-@dataclass(slots=True)
-class Report:
-    """What the last fit, score or update read and did.
-
-    Attributes
-    ----------
-    features, left_out
-        The columns that were taken, and the others, each with the reason why it was left.
-    rows, assets, alerts
-        How many were read, and how many rows scored above their threshold.
-    unknown_assets
-        Keys without a model, as text; their rows were not scored.
-    notes
-        What was skipped or mended while reading, as sentences.
-    seconds
-        How long it took.
-    """
-
-    features: tuple[str, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
-    assets: int = 0
-    alerts: int = 0
-    unknown_assets: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+T = TypeVar("T")
 
 
 class Fleet:
@@ -148,18 +111,17 @@ class Fleet:
         readings = self._open(source, None, reading)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> tuple[ModelTable, pa.Table, int]:
+        def learn(panel: Panel) -> tuple[ModelTable, pa.Table]:
             models, scores = self.detector.fit_panel(panel)
             rows = np.flatnonzero(scores.alert)
             alerts = score_table(panel.take_rows(rows), models, take_scores(scores, rows), readings.time_type)
-            return _models_table(models, panel, readings.time_type, 1), alerts, panel.n_rows
+            return ModelTable.of_panel(models, panel, readings.time_type), alerts
 
         parts, alerts = [], []
-        for models, found, rows in _run(readings, learn, report, progress, threads):
+        for models, found in _run(readings, learn, report, progress, threads):
             parts.append(models)
             alerts.append(found)
             report.alerts += found.num_rows
-            report.rows += rows
         if not parts:
             raise EmptyDataError("no readings to learn from")
         self._models = ModelTable.concat(parts)
@@ -179,28 +141,25 @@ class Fleet:
         readings = self._open(source, self.features, reading)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> tuple[ModelTable, int]:
+        def learn(panel: Panel) -> ModelTable:
             index = known.index_of(panel.keys)
-            parts = []
+            parts: list[ModelTable] = []
             old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
             if len(old):
                 part, before = panel.take_assets(old), known.take(index[old])
                 models = self.detector.update_panel(before.to_models(), part)
-                table = _models_table(models, part, readings.time_type, before.scalars("version"))
-                parts.append(_since(table, before))
+                table = ModelTable.of_panel(models, part, readings.time_type, before.scalars("version"))
+                parts.append(table.since(before))
             if len(new):
                 part = panel.take_assets(new)
                 models, _ = self.detector.fit_panel(part)
-                parts.append(_models_table(models, part, readings.time_type, 1))
-            return ModelTable.concat(parts), panel.n_rows
+                parts.append(ModelTable.of_panel(models, part, readings.time_type))
+            return ModelTable.concat(parts)
 
-        parts = []
-        for models, rows in _run(readings, learn, report, progress, threads):
-            parts.append(models)
-            report.rows += rows
+        parts = list(_run(readings, learn, report, progress, threads))
         if not parts:
             raise EmptyDataError("no readings to learn from")
-        self._models = _replaced(known, ModelTable.concat(parts))
+        self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         return self._done(report, readings, started)
 
@@ -257,8 +216,10 @@ class Fleet:
         report = _report_of(readings)
         known = self._fitted()
 
-        def judge(panel: Panel) -> tuple[pa.Table, int, int, list[str]]:
-            panel, index, missing = _known_only(known, panel, unknown)
+        def judge(panel: Panel) -> tuple[pa.Table, int, list[str]]:
+            panel, index, missing = known.known(panel)
+            if missing and unknown == "error":
+                raise _unknown(missing[0], known)
             models = known.take(index).to_models()
             scores, _ = self.detector.score_panel(models, panel)
             rows = np.flatnonzero(scores.alert) if only_alerts else np.arange(panel.n_rows)
@@ -268,20 +229,19 @@ class Fleet:
                 chosen = np.arange(len(rows)) if explain_all else np.flatnonzero(kept.alert)
                 reasons = explanations(self.detector, models, part, kept, chosen, min(explain, part.n_features))
                 table = with_explanations(table, reasons, chosen)
-            return table, panel.n_rows, int(scores.alert.sum()), missing
+            return table, int(scores.alert.sum()), missing
 
         with ExitStack() as stack:
             writer = stack.enter_context(ResultWriter(out)) if out is not None else None
             tables = []
-            for table, rows, alerts, missing in _run(readings, judge, report, progress, threads):
-                report.rows += rows
+            for table, alerts, missing in _run(readings, judge, report, progress, threads):
                 report.alerts += alerts
                 report.unknown_assets += missing
                 if writer is None:
                     tables.append(table)
                 else:
                     writer.write(table)
-            if not report.rows and report.unknown_assets:
+            if 0 < len(report.unknown_assets) == report.assets:
                 raise UnknownAssetError(
                     f"none of the {len(report.unknown_assets)} assets has a model, such as "
                     f"{report.unknown_assets[0]!r}; is the key column right?"
@@ -312,21 +272,22 @@ class Fleet:
         known = self._fitted()
         readings = self._open(source, self.features, reading)
         for panel in readings.panels():
-            found = _position(panel.keys, asset)
+            found = position(panel.keys, asset)
             if found is None:
                 continue
-            part = panel.take_assets(np.array([found]))
-            part, index, _ = _known_only(known, part, "error")
+            part, index, missing = known.known(panel.take_assets(np.array([found])))
+            if missing:
+                raise _unknown(missing[0], known)
             models = known.take(index).to_models()
             scores, _ = self.detector.score_panel(models, part)
-            row = int(np.argmax(scores.score)) if at is None else _nearest(part, at, readings.time_type)
+            row = int(np.argmax(scores.score)) if at is None else nearest(part, at, readings.time_type)
             chosen = np.array([row])
             one = take_scores(scores, chosen)
             reasons = explanations(self.detector, models, part, scores, chosen, min(top, part.n_features))
             table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
             assert isinstance(table, pl.DataFrame)
             return table.join(reasons.drop("row"), how="cross")
-        raise UnknownAssetError(f"no readings of asset {asset!r} in the source")
+        raise UnknownAssetError(f"no readings of asset {asset!r} in the source{known.near(asset)}")
 
     # Keeping ---------------------------------------------------------------------------------------------------------
 
@@ -422,97 +383,24 @@ def _report_of(readings: Readings) -> Report:
 
 def _run(
     readings: Readings,
-    work: Callable[[Panel], Any],
+    work: Callable[[Panel], T],
     report: Report,
     progress: Progress | None,
     threads: int | None,
-) -> Iterator[Any]:
-    """Run `work` on all panels; count assets and tell of progress as panels are handed out."""
-    read = 0
+) -> Iterator[T]:
+    """Run `work` on all panels; count what is read, and tell of progress as it is done."""
 
-    def counted() -> Iterator[Panel]:
-        nonlocal read
-        for panel in readings.panels():
-            report.assets += panel.n_assets
-            read += panel.n_rows
-            yield panel
-            if progress is not None:
-                progress(read, readings.total_rows)
+    def counting(panel: Panel) -> tuple[T, int, int, int]:
+        return work(panel), panel.n_assets, panel.n_rows, panel.missing
 
-    yield from local.run(counted(), work, threads)
-
-
-def _models_table(models: Any, panel: Panel, time_type: pa.DataType | None, version: int | list[int]) -> ModelTable:
-    """Make the models table of a panel; `version` is 1, or what each asset's model was before."""
-    count = panel.n_assets
-    if panel.times is None or time_type is None:
-        first = last = pa.nulls(count, pa.int64())
-    else:
-        empty = np.diff(panel.offsets) == 0
-        times = np.append(panel.times, 0)
-        first = _times(times[panel.offsets[:-1]], empty, time_type)
-        last = _times(times[np.maximum(panel.offsets[1:] - 1, 0)], empty, time_type)
-    versions = np.full(count, 1, np.int32) if isinstance(version, int) else np.array(version, np.int32) + np.int32(1)
-    return ModelTable.of_models(models, panel.keys, first, last, versions)
+    for result, assets, rows, missing in local.run(readings.panels(), counting, threads):
+        report.assets += assets
+        report.rows += rows
+        report.missing += missing
+        if progress is not None:
+            progress(report.rows, readings.total_rows)
+        yield result
 
 
-def _times(times: NDArray[np.int64], empty: NDArray[np.bool_], time_type: pa.DataType) -> pa.Array:
-    return pc.if_else(pa.array(empty), pa.nulls(len(times), time_type), restore_times(times, time_type))
-
-
-def _since(table: ModelTable, before: ModelTable) -> ModelTable:
-    """Let models that learned more keep the first time they ever saw, and the last one if new rows were older."""
-    merged = table.table
-    for name, precedes in (("first_time", pc.less_equal), ("last_time", pc.greater_equal)):
-        old, new = before.table.column(name), merged.column(name)
-        stays = pc.coalesce(precedes(old, new), pc.is_valid(old))
-        merged = merged.set_column(merged.column_names.index(name), name, pc.if_else(stays, old, new))
-    return replace(table, table=merged)
-
-
-def _replaced(known: ModelTable, learned: ModelTable) -> ModelTable:
-    """Put learned models in the place of those of the same assets; new ones follow."""
-    place = learned.index_of(known.keys.combine_chunks())
-    both = ModelTable.concat([learned, known])
-    order = np.where(place >= 0, place, len(learned) + np.arange(len(known)))
-    new = np.setdiff1d(np.arange(len(learned)), place)
-    return ModelTable(both.take(np.concatenate([order, new]).astype(np.int64)).table.combine_chunks())
-
-
-def _known_only(
-    known: ModelTable, panel: Panel, unknown: Literal["skip", "error"]
-) -> tuple[Panel, NDArray[np.int64], list[str]]:
-    """Leave out assets without a model; return the rest, where their models are, and who was left out."""
-    index = known.index_of(panel.keys)
-    if (index >= 0).all():
-        return panel, index, []
-    missing = [str(key) for key in panel.keys.filter(pa.array(index < 0)).to_pylist()]
-    if unknown == "error":
-        names = [str(key) for key in known.scalars("key")]
-        raise UnknownAssetError(f"no model of asset {missing[0]!r}{did_you_mean(missing[0], names)}")
-    return panel.take_assets(np.flatnonzero(index >= 0)), index[index >= 0], missing
-
-
-def _position(keys: pa.Array, asset: Any) -> int | None:
-    """Return where an asset is among keys; texts that read the same count as equal."""
-    if asset is None:
-        if len(keys) == 1:
-            return 0
-        raise ParameterError(f"which asset? say one of {', '.join(map(str, keys.to_pylist()[:5]))}, ...")
-    texts = [str(key) for key in keys.to_pylist()]
-    return texts.index(str(asset)) if str(asset) in texts else None
-
-
-def _nearest(panel: Panel, at: Any, time_type: pa.DataType | None) -> int:
-    """Return the row whose time is nearest to `at`."""
-    if panel.times is None or time_type is None:
-        raise ColumnError("the fleet has no time column, so there is no reading at a time; leave `at` out")
-    try:
-        if pa.types.is_timestamp(time_type) or pa.types.is_date(time_type):
-            series = pl.Series([at]) if not isinstance(at, str) else pl.Series([at]).str.to_datetime(time_zone="UTC")
-            target = series.dt.cast_time_unit("ns").to_physical().item()
-        else:
-            target = int(float(at))
-    except (ValueError, TypeError, pl.exceptions.PolarsError):
-        raise ParameterError(f"{at!r} is not a time such as {restore_times(panel.times[:1], time_type)[0]}") from None
-    return int(np.argmin(np.abs(panel.times - target)))
+def _unknown(key: str, known: ModelTable) -> UnknownAssetError:
+    return UnknownAssetError(f"no model of asset {key!r}{known.near(key)}")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tocsin.errors import did_you_mean
 from tocsin.models import Models, Ragged
+from tocsin.panel import Panel
+from tocsin.tables.times import restore_times
 
 COLUMNS = ("key", "rows", "first_time", "last_time", "threshold", "version")
 """The columns before the detector's own state."""
@@ -31,22 +34,25 @@ class ModelTable:
     table: pa.Table
 
     @classmethod
-    def of_models(
-        cls,
-        models: Models,
-        keys: pa.Array,
-        first_time: pa.Array,
-        last_time: pa.Array,
-        version: NDArray[np.int32],
-    ) -> ModelTable:
-        """Make the table of the models of one panel; no state is copied."""
+    def of_panel(cls, models: Models, panel: Panel, time_type: pa.DataType | None, version: Sequence[int] = ()) -> Self:
+        """Make the table of the models of one panel, without copying their state.
+
+        `version` is what each model was before it learned this panel; without it, it is a first one.
+        """
+        if panel.times is None or time_type is None:
+            first = last = pa.nulls(panel.n_assets, pa.int64())
+        else:
+            empty = np.diff(panel.offsets) == 0
+            times = np.append(panel.times, 0)
+            first = _times(times[panel.offsets[:-1]], empty, time_type)
+            last = _times(times[np.maximum(panel.offsets[1:] - 1, 0)], empty, time_type)
         columns = {
-            "key": keys,
+            "key": panel.keys,
             "rows": pa.array(models.rows, pa.int64()),
-            "first_time": first_time,
-            "last_time": last_time,
+            "first_time": first,
+            "last_time": last,
             "threshold": pa.array(models.threshold, pa.float64()),
-            "version": pa.array(version, pa.int32()),
+            "version": pa.array(np.array(version or [0] * panel.n_assets) + 1, pa.int32()),
         }
         for name, entry in models.state.items():
             columns[name] = pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
@@ -82,6 +88,35 @@ class ModelTable:
         index: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return index
 
+    def known(self, panel: Panel) -> tuple[Panel, NDArray[np.int64], list[str]]:
+        """Leave out assets without a model; return the others, the rows of their models, and who was left out."""
+        index = self.index_of(panel.keys)
+        if (index >= 0).all():
+            return panel, index, []
+        missing = [str(key) for key in panel.keys.filter(pa.array(index < 0)).to_pylist()]
+        return panel.take_assets(np.flatnonzero(index >= 0)), index[index >= 0], missing
+
+    def near(self, key: Any) -> str:
+        """Return the end of an error sentence: a key that is much like this one, else a few that there are."""
+        return did_you_mean(str(key), [str(known) for known in self.scalars("key")])
+
+    def since(self, before: ModelTable) -> ModelTable:
+        """Keep the first time that each model ever saw, and the last one if what it learned now was older."""
+        merged = self.table
+        for name, precedes in (("first_time", pc.less_equal), ("last_time", pc.greater_equal)):
+            old, new = before.table.column(name), merged.column(name)
+            stays = pc.coalesce(precedes(old, new), pc.is_valid(old))
+            merged = merged.set_column(merged.column_names.index(name), name, pc.if_else(stays, old, new))
+        return ModelTable(merged)
+
+    def replaced(self, learned: ModelTable) -> ModelTable:
+        """Put learned models in the place of those of the same assets; new ones follow."""
+        place = learned.index_of(self.keys.combine_chunks())
+        both = ModelTable.concat([learned, self])
+        order = np.where(place >= 0, place, len(learned) + np.arange(len(self)))
+        new = np.setdiff1d(np.arange(len(learned)), place)
+        return ModelTable(both.take(np.concatenate([order, new]).astype(np.int64)).table.combine_chunks())
+
     def take(self, assets: NDArray[np.int64]) -> ModelTable:
         """Return the rows of the given assets; only these are read where the table is mapped from disk."""
         if len(assets) and np.array_equal(assets, np.arange(assets[0], assets[0] + len(assets))):
@@ -99,6 +134,10 @@ class ModelTable:
         """Return a column of `COLUMNS` as Python values."""
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def _times(times: NDArray[np.int64], empty: NDArray[np.bool_], time_type: pa.DataType) -> pa.Array:
+    return pc.if_else(pa.array(empty), pa.nulls(len(times), time_type), restore_times(times, time_type))
 
 
 def _ragged(column: pa.ChunkedArray) -> Ragged:
