@@ -1,8 +1,8 @@
-"""From rows to panels: straight through where assets stand together, by gathering where they do not."""
+"""From rows to panels: straight through where the rows of an asset stand together; what else that needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ def through(rows: Rows, plan: Plan, ranges: Ranges, notes: Notes, *, repeats: bo
     """
     batches = rows.batches(notes, None, skipping=plan.skipping)
     batch: Batch | None = None
+    columns: list[NDArray[Any]] = []
     used = 0
     for first, last in ranges:
         offsets = plan.offsets(first, last)
@@ -68,9 +69,10 @@ def through(rows: Rows, plan: Plan, ranges: Ranges, notes: Notes, *, repeats: bo
             if batch is None or used == batch.n_rows:
                 batch, used = next(batches, None), 0
                 if batch is None:
-                    raise _changed(rows)
+                    raise changed(rows)
+                columns = [batch.column(feature) for feature in range(len(rows.features))]
             step = min(size - filled, batch.n_rows - used)
-            for feature, column in enumerate(batch.columns):
+            for feature, column in enumerate(columns):
                 values[feature, filled : filled + step] = column[used : used + step]
             if times is not None and batch.times is not None:
                 times[filled : filled + step] = batch.times[used : used + step]
@@ -82,47 +84,9 @@ def through(rows: Rows, plan: Plan, ranges: Ranges, notes: Notes, *, repeats: bo
                 row[:] = row[order]
         yield Panel(values, offsets, plan.keys[first:last], rows.features, times)
     if (batch is not None and used < batch.n_rows) or next(batches, None) is not None:
-        raise _changed(rows)
+        raise changed(rows)
 
 
-def _changed(rows: Rows) -> DataError:
+def changed(rows: Rows) -> DataError:
+    """Return the error for input that is not what it was when it was first looked at."""
     return DataError(f"{rows.name} changed while it was read; read it again when nothing writes to it")
-
-
-def gather(
-    rows: Rows,
-    plan: Plan,
-    lots: list[Ranges],
-    data: tuple[Callable[[int], NDArray[Any]], NDArray[np.int32], NDArray[np.int64] | None],
-    notes: Notes,
-    *,
-    repeats: bool = True,
-) -> Iterator[Panel]:
-    """Yield panels of rows in any order that are all in memory.
-
-    Parameters
-    ----------
-    lots : list of list of (int, int)
-        The panels' assets, consecutive throughout. The panels of a lot are filled together, feature by feature.
-    data : (callable, ndarray of shape (n_rows,), ndarray of shape (n_rows,) or None)
-        What gives the column of a feature, each row's code, and times.
-    """
-    column, codes, times = data
-    first, last = lots[0][0][0], lots[-1][-1][1]
-    order = stable_order(codes - first, last - first)
-    starts = plan.offsets(first, last)
-    if times is not None:
-        times = times[order]
-        again = time_order(starts, times, notes, repeats=repeats)
-        if again is not None:
-            order, times = order[again], times[again]
-    for ranges in lots:
-        bounds = [(int(starts[a - first]), int(starts[b - first])) for a, b in ranges]
-        matrices = [np.empty((len(rows.features), end - start), rows.dtype) for start, end in bounds]
-        for feature in range(len(rows.features)):
-            numbers = column(feature)
-            for matrix, (start, end) in zip(matrices, bounds, strict=True):
-                np.take(numbers, order[start:end], out=matrix[feature], mode="clip")
-        for matrix, (a, b), (start, end) in zip(matrices, ranges, bounds, strict=True):
-            stamps = None if times is None else np.ascontiguousarray(times[start:end])
-            yield Panel(matrix, plan.offsets(a, b), plan.keys[a:b], rows.features, stamps)

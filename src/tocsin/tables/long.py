@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,20 +58,19 @@ class LongReadings(Readings):
     def _numbers(self) -> tuple[str, ...]:
         return (self._columns.value or "",)
 
-    def _values(self) -> list[pl.Expr]:
+    def _values(self) -> dict[str, pl.Expr]:
         wanted = pl.Float32 if self.dtype == np.float32 else pl.Float64
         codes = {name: float(i) for i, name in enumerate(self.features)}
         sensor = pl.col(self._columns.sensor or "").cast(pl.String)
         code = sensor.replace_strict(codes, default=None, return_dtype=wanted)
-        return [pl.col(self._columns.value or "").cast(wanted).alias("0"), code.alias("1")]
+        return {"0": pl.col(self._columns.value or "").cast(wanted), "1": code}
 
     def _row_names(self) -> tuple[str, ...]:
         return (self._columns.value or "", _CODE)
 
     def _rows(self) -> Rows:
-        rows = super()._rows()
         self.notes.count("no sensor", self._without_sensor)
-        return rows.only(pl.col("1").is_not_null())
+        return replace(super()._rows(), only=pl.col("1").is_not_null())
 
     def _panels(self, rows: Rows, plan: Plan, target: int | None, *, repeats: bool = True) -> Iterator[Panel]:
         size = np.dtype(self.dtype).itemsize

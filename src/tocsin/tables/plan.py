@@ -87,7 +87,7 @@ def make_plan(rows: Rows, notes: Notes, *, total: int | None, of_text: bool) -> 
     counts = np.zeros(0, np.int64)
     grouped, last = True, -1
     skipped = seen = 0
-    if not {KEY, TIME, BLANK} & set(rows.columns):
+    if not rows.counted:
         seen = int(rows.frame.select(pl.len()).collect().item()) if total is None else total
         counts = np.array([seen], np.int64)
     else:
@@ -95,11 +95,11 @@ def make_plan(rows: Rows, notes: Notes, *, total: int | None, of_text: bool) -> 
             seen += head.height
             kept = _kept(head, notes)
             skipped += head.height - kept.height
-            codes = index.encode(kept[KEY]) if KEY in kept.columns else np.zeros(kept.height, np.int32)
-            if len(codes):
+            if kept.height:
+                codes, lengths = _runs(kept, index)
                 grouped = grouped and int(codes[0]) >= last and bool((np.diff(codes) >= 0).all())
                 last = int(codes[-1])
-                more = np.bincount(codes, minlength=max(len(index), len(counts)))
+                more = np.bincount(codes, lengths, minlength=max(len(index), len(counts), 1)).astype(np.int64)
                 more[: len(counts)] += counts
                 counts = more
     if not counts.sum():
@@ -107,6 +107,17 @@ def make_plan(rows: Rows, notes: Notes, *, total: int | None, of_text: bool) -> 
         raise EmptyDataError(f"{rows.name} has no rows" if not seen else f"no row of {rows.name} is left: {why}")
     keys = index.keys(of_text=of_text) if rows.keyed else pa.array([""])
     return Plan(keys, counts.astype(np.int64), grouped, index, skipped > 0)
+
+
+def _runs(kept: pl.DataFrame, index: KeyIndex) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
+    """Return codes of consecutive rows of one key and how many there are; hashing each run once, not each row."""
+    if KEY not in kept.columns:
+        return np.zeros(1, np.int32), np.array([kept.height])
+    keys = kept[KEY]
+    starts = (keys != keys.shift(1)).fill_null(value=True).arg_true()
+    if 2 * len(starts) > kept.height:
+        return index.encode(keys), None
+    return index.encode(keys.gather(starts)), np.diff(starts.to_numpy().astype(np.int64), append=kept.height)
 
 
 def _kept(head: pl.DataFrame, notes: Notes) -> pl.DataFrame:

@@ -19,14 +19,15 @@ from tocsin.tables.columns import FILE_KEY, Columns
 from tocsin.tables.failures import plain_errors
 from tocsin.tables.features import check_column, expected, resolve
 from tocsin.tables.files import stem
-from tocsin.tables.grouping import gather, through
+from tocsin.tables.grouping import through
 from tocsin.tables.kinds import NESTED
 from tocsin.tables.notes import Notes
 from tocsin.tables.plan import PANEL_BYTES, Plan, make_plan
 from tocsin.tables.rows import BLANK, KEY, RAW_TIME, TIME, Infinite, Rows
+from tocsin.tables.shuffle import shuffled
 from tocsin.tables.sources import Source, open_source
-from tocsin.tables.spill import scratch_folder, shuffled
 from tocsin.tables.staging import staged
+from tocsin.tables.stores import FileStore, MemoryStore, Store, scratch_folder
 from tocsin.tables.times import TimeColumn, text_time_column, time_column
 
 DEFAULT_MEMORY = 2 << 30
@@ -186,26 +187,26 @@ class Readings:
             self._key_type = self._planned()[1].keys.type
         return self._key_type
 
-    def _values(self) -> list[pl.Expr]:
+    def _values(self) -> dict[str, pl.Expr]:
         """Return what gives each feature of the rows, named by its place."""
         wanted = pl.Float32 if self.dtype == np.float32 else pl.Float64
-        return [pl.col(name).cast(wanted).alias(str(i)) for i, name in enumerate(self.features)]
+        return {str(i): pl.col(name).cast(wanted) for i, name in enumerate(self.features)}
 
     def _rows(self) -> Rows:
         """Return the columns that matter, under names of our own."""
         source, columns = self._source, self._columns
-        numbers = self._numbers()
-        picked = self._values()
+        picks: dict[str, pl.Expr] = {}
         if columns.key is not None:
-            picked.append(pl.col(columns.key).alias(KEY))
+            picks[KEY] = pl.col(columns.key)
         if columns.time is not None and self._time is not None:
-            picked += [self._time.expr.alias(TIME), pl.col(columns.time).alias(RAW_TIME)]
-        if source.text and columns.key is None and columns.time is None:
-            picked.append(pl.all_horizontal(pl.all().is_null()).alias(BLANK))
-        frame = source.scan(numbers).select(picked)
-        diagnose = partial(source.diagnose, numbers)
-        names = self._row_names()
-        return Rows(frame, names, self.dtype, source.name, diagnose, self._infinite, source.storage == "memory")
+            picks |= {TIME: self._time.expr, RAW_TIME: pl.col(columns.time)}
+        frame = source.scan(self._numbers())
+        if source.text and not picks:
+            frame = frame.with_columns(pl.all_horizontal(pl.all().is_null()).alias(BLANK))
+            picks[BLANK] = pl.col(BLANK)
+        diagnose = partial(source.diagnose, self._numbers())
+        picks |= self._values()
+        return Rows(frame, picks, self._row_names(), self.dtype, source.name, diagnose, self._infinite)
 
     def _row_names(self) -> tuple[str, ...]:
         return self.features
@@ -254,19 +255,18 @@ class Readings:
                 self._kept = None
 
     def _panels(self, rows: Rows, plan: Plan, target: int | None, *, repeats: bool = True) -> Iterator[Panel]:
-        """Choose the way: straight through, by gathering in memory, or through a file."""
+        """Choose the way: straight through, in memory, or through a file."""
         ranges = plan.ranges(target or max(PANEL_BYTES // rows.row_bytes, 1))
         if plan.grouped:
             yield from through(rows, plan, ranges, self.notes, repeats=repeats)
             return
-        if not rows.in_memory and plan.n_rows * rows.row_bytes > self._memory // 2:
-            yield from shuffled(rows, plan, ranges, self.notes, memory=self._memory, tmp=self._tmp, repeats=repeats)
-            return
-        whole = rows.whole(self.notes, plan.index, skipping=plan.skipping)
-        assert whole.codes is not None
-        lots = [[each] for each in ranges]
-        lot = (whole.columns.__getitem__, whole.codes, whole.times)
-        yield from gather(rows, plan, lots, lot, self.notes, repeats=repeats)
+        with ExitStack() as stack:
+            if plan.n_rows * rows.row_bytes <= self._memory // 2:
+                store: Store = MemoryStore()
+            else:
+                folder = stack.enter_context(scratch_folder(self._tmp))
+                store = stack.enter_context(FileStore(folder / "rows"))
+            yield from shuffled(rows, plan, ranges, store, self.notes, memory=self._memory, repeats=repeats)
 
     def close(self) -> None:
         """Remove what was set aside; needed only if the panels were not taken to their end."""

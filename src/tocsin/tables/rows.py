@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from tocsin.tables.keys import KeyIndex
 from tocsin.tables.notes import Notes
 
 KEY, TIME, RAW_TIME, BLANK = "key", "time", "raw time", "blank"
-_BATCH_BYTES = 32 << 20
+BATCH_BYTES = 24 << 20
 Infinite = Literal["error", "missing"]
 
 
@@ -26,18 +26,21 @@ class Batch:
 
     Parameters
     ----------
-    columns : list of ndarray of shape (n_rows,), float32 or float64
-        One a feature.
+    n_rows : int
+        How many rows there are.
     times : ndarray of shape (n_rows,), int64, optional
         None without a time column.
     codes : ndarray of shape (n_rows,), int32, optional
         Which asset each row is of; None where that was not asked for.
+    column : callable
+        Gives the values of a feature, shape (n_rows,), float32 or float64. A column in several pieces is put together
+        each time it is asked for, so that one column at a time takes memory.
     """
 
-    columns: list[NDArray[Any]]
+    n_rows: int
     times: NDArray[np.int64] | None
     codes: NDArray[np.int32] | None
-    n_rows: int
+    column: Callable[[int], NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,61 +50,61 @@ class Rows:
     Parameters
     ----------
     frame : polars.LazyFrame
-        The columns ``"key"``, ``"time"`` (int64), ``"raw time"`` and ``"blank"``, as far as there are any, then the
-        features, named ``"0"``, ``"1"`` and so on.
+        Columns as they are stored.
+    picks : dict of str to polars.Expr
+        What gives ``"key"``, ``"time"`` (int64), ``"raw time"`` and ``"blank"``, as far as there are any, then the
+        features, named ``"0"``, ``"1"`` and so on. They are applied to each batch rather than to the lazy frame:
+        the streaming engine reads a gigabyte ahead of a node that computes, but not of a bare projection.
     features : tuple of str
         What the features are called.
     dtype : dtype
         float32 or float64.
-    in_memory : bool
-        Whether the frame holds data rather than a plan to read some.
+    only : polars.Expr, optional
+        Which rows to look at, in terms of `picks`.
     """
 
     frame: pl.LazyFrame
+    picks: dict[str, pl.Expr]
     features: tuple[str, ...]
     dtype: np.dtype[Any]
     name: str
     diagnose: Diagnose
     infinite: Infinite
-    in_memory: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the frame's columns."""
-        return self.frame.collect_schema().names()
+    only: pl.Expr | None = None
 
     @property
     def keyed(self) -> bool:
         """Whether there is a key column."""
-        return KEY in self.columns
+        return KEY in self.picks
 
     @property
     def timed(self) -> bool:
         """Whether there is a time column."""
-        return TIME in self.columns
+        return TIME in self.picks
+
+    @property
+    def counted(self) -> bool:
+        """Whether the number of rows that count is known only after looking at them."""
+        return bool({KEY, TIME, BLANK} & set(self.picks)) or self.only is not None
 
     @property
     def row_bytes(self) -> int:
         """How many bytes a row takes as numbers."""
         return len(self.features) * self.dtype.itemsize + 12
 
-    def only(self, test: pl.Expr) -> Rows:
-        """Return those rows alone that pass a test."""
-        return replace(self, frame=self.frame.filter(test))
+    @property
+    def stored(self) -> list[str]:
+        """The columns of the frame that are needed."""
+        return self._roots(list(self.picks))
 
     def heads(self) -> Iterator[pl.DataFrame]:
-        """Yield key, time and blank columns alone, a batch at a time; at least one column of something."""
-        names = [name for name in (KEY, TIME, RAW_TIME, BLANK) if name in self.columns]
-        with plain_errors(self.name, self.diagnose):
-            yield from self.frame.select(names).collect_batches(chunk_size=1 << 18, maintain_order=True)
+        """Yield key, time and blank columns alone, a batch at a time."""
+        names = [name for name in (KEY, TIME, RAW_TIME, BLANK) if name in self.picks]
+        yield from self._pieces(names, 1 << 18)
 
-    def valid(self) -> pl.Expr:
-        """Tell which rows count."""
-        columns = self.columns
-        tests = [pl.col(name).is_not_null() for name in (KEY, TIME) if name in columns]
-        return pl.all_horizontal(*tests, *([~pl.col(BLANK)] if BLANK in columns else []))
-
-    def batches(self, notes: Notes, keys: KeyIndex | None, *, skipping: bool) -> Iterator[Batch]:
+    def batches(
+        self, notes: Notes, keys: KeyIndex | None, *, skipping: bool, size: int = BATCH_BYTES
+    ) -> Iterator[Batch]:
         """Yield all rows in order.
 
         Parameters
@@ -112,32 +115,43 @@ class Rows:
             Encodes keys; None leaves them unread.
         skipping : bool
             Whether there are rows that do not count.
+        size : int
+            Roughly how many bytes a batch has.
         """
-        frame = self._needed(keys, skipping=skipping)
-        chunk = min(max(_BATCH_BYTES // self.row_bytes, 1 << 12), 1 << 20)
+        heads = [name for name in (KEY, TIME, BLANK) if name in self.picks]
+        if not skipping:
+            heads = [name for name in heads if name == TIME or (name == KEY and keys is not None)]
+        chunk = min(max(size // self.row_bytes, 1 << 12), 1 << 20)
+        for found in self._pieces([*heads, *(str(i) for i in range(len(self.features)))], chunk):
+            piece = found.filter(self._valid()) if skipping else found
+            if piece.height:
+                yield self._batch(piece, notes, keys)
+
+    def _valid(self) -> pl.Expr:
+        """Tell which rows count."""
+        tests = [pl.col(name).is_not_null() for name in (KEY, TIME) if name in self.picks]
+        return pl.all_horizontal(*tests, *([~pl.col(BLANK)] if BLANK in self.picks else []))
+
+    def _roots(self, names: list[str]) -> list[str]:
+        roots = dict.fromkeys(root for name in names for root in self.picks[name].meta.root_names())
+        return list(roots)
+
+    def _pieces(self, names: list[str], chunk: int) -> Iterator[pl.DataFrame]:
+        """Yield some of the picks."""
+        wanted = list(dict.fromkeys([*names, *(self.only.meta.root_names() if self.only is not None else [])]))
+        picks = [self.picks[name].alias(name) for name in wanted]
+        frame = self.frame.select(self._roots(wanted))
         with plain_errors(self.name, self.diagnose):
             for piece in frame.collect_batches(chunk_size=chunk, maintain_order=True):
-                if piece.height:
-                    yield self._batch(piece, notes, keys)
-
-    def whole(self, notes: Notes, keys: KeyIndex, *, skipping: bool) -> Batch:
-        """Return all rows as one batch; columns that are contiguous in memory already are not copied."""
-        with plain_errors(self.name, self.diagnose):
-            frame = self._needed(keys, skipping=skipping).collect()
-            return self._batch(frame, notes, keys)
-
-    def _needed(self, keys: KeyIndex | None, *, skipping: bool) -> pl.LazyFrame:
-        frame = self.frame.filter(self.valid()) if skipping else self.frame
-        heads = [name for name in (KEY, TIME) if name in self.columns and (name != KEY or keys is not None)]
-        return frame.select(*heads, *(str(i) for i in range(len(self.features))))
+                picked = piece.select(picks)
+                yield picked if self.only is None else picked.filter(self.only)
 
     def _batch(self, piece: pl.DataFrame, notes: Notes, keys: KeyIndex | None) -> Batch:
-        times = piece[TIME].to_numpy() if TIME in piece.columns else None
+        times = piece[TIME].to_numpy() if self.timed else None
         codes = None
         if keys is not None:
-            codes = keys.encode(piece[KEY]) if KEY in piece.columns else np.zeros(piece.height, np.int32)
-        columns = [self._numbers(piece[str(i)], i, notes) for i in range(len(self.features))]
-        return Batch(columns, times, codes, piece.height)
+            codes = keys.encode(piece[KEY]) if self.keyed else np.zeros(piece.height, np.int32)
+        return Batch(piece.height, times, codes, lambda feature: self._numbers(piece[str(feature)], feature, notes))
 
     def _numbers(self, series: pl.Series, feature: int, notes: Notes) -> NDArray[Any]:
         """Return a column with NaN for what is missing, without copying where there is nothing to change."""
@@ -152,7 +166,8 @@ class Rows:
 
     def _infinite_error(self, feature: int) -> DataError:
         """Count the infinite values of the whole column, now that it will not be used anyway."""
-        count = int(self.frame.select(pl.col(str(feature)).is_infinite().sum()).collect(engine="streaming").item())
+        column = self.picks[str(feature)]
+        count = int(self.frame.select(column.is_infinite().sum()).collect(engine="streaming").item())
         plural = "s" if count > 1 else ""
         return DataError(
             f"column {self.features[feature]!r} has {count:,} infinite value{plural}; "

@@ -52,8 +52,8 @@ class Source:
         return self.frame.collect_schema()[column]
 
     def scan(self, numbers: Sequence[str]) -> pl.LazyFrame:
-        """Return all columns, those in `numbers` as float32 or float64."""
-        return self.frame.with_columns(_as_float(name, self.dtype(name)) for name in numbers)
+        """Return all columns, those in `numbers` in a type that casts to float."""
+        return self.frame
 
     def diagnose(self, numbers: Sequence[str]) -> TocsinError | None:
         """Look for what is wrong after a failure: a file whose columns differ from the first one's."""
@@ -82,10 +82,6 @@ def differing(first: str, wanted: dict[str, Any], path: str, found: dict[str, An
     if list(wanted) != list(found):
         return ColumnError(f"{path} has its columns in another order than {first}; {hint}")
     return None
-
-
-def _as_float(name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name) if isinstance(dtype, pl.Float32 | pl.Float64) else pl.col(name).cast(pl.Float64)
 
 
 def open_source(

@@ -29,7 +29,7 @@ def staged(
     size = total = 0
     writer: pq.ParquetWriter | None = None
     path = Path()
-    pieces = rows.frame.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
+    pieces = rows.frame.select(rows.stored).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
     while True:
         with plain_errors(rows.name, rows.diagnose):
             piece = next(pieces, None)
@@ -50,8 +50,8 @@ def staged(
     if writer is not None:
         writer.close()
         return replace(rows, frame=pl.scan_parquet(path, glob=False)), total
-    frame = pl.concat(kept, rechunk=True) if kept else rows.frame.collect()
-    return replace(rows, frame=frame.lazy(), in_memory=True), total
+    frame = pl.concat(kept, rechunk=True) if kept else rows.frame.select(rows.stored).collect()
+    return replace(rows, frame=frame.lazy()), total
 
 
 def _writer(path: Path, piece: pl.DataFrame) -> pq.ParquetWriter:

@@ -194,7 +194,7 @@ class CsvSource(Source):
         easy = set(numbers) - set(hard)
         schema: dict[str, pl.DataType] = {n: pl.Float64() if n in easy else pl.String() for n in self.kinds}
         frame = self.reader.typed(self.paths, schema, self.path_column)
-        return frame.with_columns(text_as_float(name, self.kinds[name]) for name in hard)
+        return frame.with_columns(text_as_float(name, self.kinds[name]) for name in hard) if hard else frame
 
     def diagnose(self, numbers: Sequence[str]) -> TocsinError | None:
         """Read everything as text and find what is no number."""
