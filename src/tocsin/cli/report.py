@@ -48,6 +48,8 @@ def columns(fleet: Fleet) -> RenderableType:
 def notes(console: Console, report: Report) -> None:
     """Print what was skipped or mended."""
     lines = list(report.notes)
+    if report.missing:
+        lines.append(f"{count(report.missing, 'value')} missing; a missing value adds nothing to a score")
     if report.unknown_assets:
         lines.append(f"{count(len(report.unknown_assets), 'asset')} without a model skipped: "
                      f"{listed(report.unknown_assets, 5)}")  # fmt: skip
