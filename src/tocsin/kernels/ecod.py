@@ -30,10 +30,10 @@ def count_present(values: NDArray[Any], offsets: NDArray[np.int64], counts: NDAr
     for asset in range(len(offsets) - 1):
         for feature in range(values.shape[0]):
             x = values[feature, offsets[asset] : offsets[asset + 1]]
-            present = 0
+            missing = np.int32(0)
             for row in range(len(x)):
-                present += np.int64(x[row] == x[row])
-            counts[asset, feature] = present
+                missing += np.int32(x[row] != x[row])
+            counts[asset, feature] = len(x) - missing
 
 
 @kernel
@@ -100,7 +100,7 @@ def fit(
             both = not summed and (repeated or count <= TILE) and third_moment_vanishes(x, count)
             if not (repeated or both or summed):
                 for i in range(count):
-                    total[rows[i]] += larger[i]
+                    total[np.uint32(rows[i])] += larger[i]
             else:
                 i = 0
                 while i < count:
