@@ -75,7 +75,9 @@ def test_any_permutation_gives_the_same_panels(random: object, assets: int, tick
 def test_storage_and_memory_do_not_matter(tmp_path: Path, order: str, suffix: str, memory: int) -> None:
     frame = made(7, 50)
     if order != "key":
-        frame = frame.sort("at", maintain_order=True) if order == "time" else frame.sample(fraction=1, shuffle=True, seed=3)
+        frame = (
+            frame.sort("at", maintain_order=True) if order == "time" else frame.sample(fraction=1, shuffle=True, seed=3)
+        )
     path = tmp_path / f"readings{suffix}"
     writers = {".parquet": "write_parquet", ".arrow": "write_ipc", ".csv": "write_csv", ".ndjson": "write_ndjson"}
     getattr(frame, writers[suffix])(path)

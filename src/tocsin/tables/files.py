@@ -86,8 +86,8 @@ def format_of_suffix(path: str) -> str | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def find_files(source: str | Path, key: str | None) -> Files:
-    """Find what `source` names and look at the first and last bytes of each file.
+def find_files(source: str | Path | Sequence[str | Path], key: str | None) -> Files:
+    """Find what `source` names, one path or several, and look at the first and last bytes of each file.
 
     Raises
     ------
@@ -97,21 +97,19 @@ def find_files(source: str | Path, key: str | None) -> Files:
     EmptyDataError
         If there is no table in a folder, or only empty files.
     """
-    name = str(source)
-    if "://" in name:
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if not sources:
+        raise EmptyDataError("no path given to read from")
+    name = str(sources[0]) if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1} more"
+    if any("://" in str(each) for each in sources):
+        if len(sources) > 1:
+            raise DataError("several paths of which one is a URL; give URLs one at a time, or as a glob")
         address = name.split("?", 1)[0]
         return Files((name,), format_of_suffix(address) or "parquet", name, remote=True)
-    path = Path(name).expanduser()
-    explicit, partitioned = not path.is_dir(), False
-    if path.is_dir():
-        found = [str(p) for p in sorted(path.rglob("*")) if p.is_file() and not _hidden(p.relative_to(path))]
-        partitioned = any("=" in part for p in found for part in Path(p).relative_to(path).parts[:-1])
-    elif path.exists():
-        found = [str(path)]
-    else:
-        found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
-        if not found:
-            raise _nothing_there(name, path)
+    looked = [_look(str(each)) for each in sources]
+    found = list(dict.fromkeys(file for files, _, _ in looked for file in files))
+    explicit = any(named for _, named, _ in looked)
+    partitioned = any(parted for _, _, parted in looked)
     formats: dict[str, str] = {}
     empty, other = [], []
     for file in found:
@@ -131,6 +129,20 @@ def find_files(source: str | Path, key: str | None) -> Files:
         _refuse_twins(formats)
     left_out = tuple(f"{Path(file).name} (empty)" for file in empty) + tuple(Path(file).name for file in other)
     return Files(tuple(formats), next(iter(formats.values())), name, partitioned=partitioned, left_out=left_out)
+
+
+def _look(name: str) -> tuple[list[str], bool, bool]:
+    """Return the files that a path names, whether it names them itself, and whether their folders carry a column."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        found = [str(p) for p in sorted(path.rglob("*")) if p.is_file() and not _hidden(p.relative_to(path))]
+        return found, False, any("=" in part for p in found for part in Path(p).relative_to(path).parts[:-1])
+    if path.exists():
+        return [str(path)], True, False
+    found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
+    if not found:
+        raise _nothing_there(name, path)
+    return found, True, False
 
 
 def format_of_file(path: str, *, explicit: bool) -> str | None:
@@ -206,9 +218,16 @@ def left_out_remark(files: Files) -> str:
     return f"{len(files.left_out)} file{plural} in {files.name} left out: {shown}"
 
 
+def is_paths(source: object) -> bool:
+    """Tell whether a source is a path, or several."""
+    return isinstance(source, str | Path) or (
+        isinstance(source, list | tuple) and all(isinstance(each, str | Path) for each in source)
+    )
+
+
 def check_source(source: object) -> None:
     """Refuse what is neither a path nor a table, with a hint for what comes close."""
-    if isinstance(source, str | Path):
+    if is_paths(source):
         return
     if hasattr(source, "__array__") and not hasattr(source, "columns"):
         raise ParameterError("a bare array has no column names; put it into a data frame first")

@@ -8,10 +8,10 @@ _SENTENCES = {
     "blank": "{n} blank {rows} skipped",
     "no key": "{n} {rows} without a key skipped",
     "no time": "{n} {rows} skipped whose time is missing or cannot be read",
-    "no sensor": "{n} {rows} that name no sensor skipped",
+    "no sensor": "{n} {rows} without a sensor skipped",
     "unsorted times": "{n} {rows} came before an earlier reading of the same asset; sorted by time",
-    "repeated times": "{n} {rows} repeat the time of another of the same asset; kept in the order of the input",
-    "repeated readings": "{n} {readings} repeat the asset, time and sensor of another; the last one counts",
+    "repeated times": "{n} {rows} with the time of another row of the same asset kept, in the order of the input",
+    "repeated readings": "{n} {readings} replaced by a later one of the same asset, time and sensor",
 }
 
 

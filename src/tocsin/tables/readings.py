@@ -49,7 +49,7 @@ def open_readings(
 
     Parameters
     ----------
-    source : str, Path or data frame
+    source : str, Path, several of them, or data frame
         A file, folder, glob or URL of CSV, NDJSON (either also .gz or .zst), Parquet or Arrow IPC; or a Polars,
         pandas or Arrow table, or anything else with ``__arrow_c_stream__``.
     columns : Columns
@@ -215,16 +215,18 @@ class Readings:
         """Read what must be known before the first panel; kept until the panels have been taken."""
         if self._kept is None:
             self.notes.restart()
-            rows, total = self._rows(), self.total_rows
-            if self._source.storage == "rows":
-                scratch = partial(scratch_folder, self._tmp)
-                rows, total = staged(rows, memory=self._memory, scratch=scratch, stack=self._stack)
-                self.total_rows = total
-            plan = make_plan(rows, self.notes, total=total, of_text=self._source.text)
-            if self._columns.key == FILE_KEY:
-                plan = replace(plan, keys=pa.array([stem(path) for path in plan.keys.to_pylist()]))
-            self._key_type = plan.keys.type
-            self._kept = rows, plan
+            with ExitStack() as stack:
+                rows, total = self._rows(), self.total_rows
+                if self._source.storage == "rows":
+                    scratch = partial(scratch_folder, self._tmp)
+                    rows, total = staged(rows, memory=self._memory, scratch=scratch, stack=stack)
+                    self.total_rows = total
+                plan = make_plan(rows, self.notes, total=total, of_text=self._source.text)
+                if self._columns.key == FILE_KEY:
+                    plan = replace(plan, keys=pa.array([stem(path) for path in plan.keys.to_pylist()]))
+                self._key_type = plan.keys.type
+                self._kept = rows, plan
+                self._stack = stack.pop_all()
         return self._kept
 
     def panels(self, target_rows: int | None = None) -> Iterator[Panel]:
@@ -247,12 +249,10 @@ class Readings:
         OutputError
             If there is no room to set readings aside.
         """
+        rows, plan = self._planned()
         with self._stack:
-            try:
-                rows, plan = self._planned()
-                yield from self._panels(rows, plan, target_rows)
-            finally:
-                self._kept = None
+            self._kept = None
+            yield from self._panels(rows, plan, target_rows)
 
     def _panels(self, rows: Rows, plan: Plan, target: int | None, *, repeats: bool = True) -> Iterator[Panel]:
         """Choose the way: straight through, in memory, or through a file."""

@@ -16,7 +16,7 @@ from tocsin.tables.rows import Batch, Rows
 from tocsin.tables.stores import Bytes, Store
 
 _MOST_BUCKETS = 1 << 12
-_BATCH_BYTES = 96 << 20  # the more rows a batch has, the longer the runs of one asset in it
+_BATCH_BYTES = 56 << 20  # the more rows a batch has, the longer the runs of one asset in it
 
 
 class _Piece(NamedTuple):
@@ -31,14 +31,14 @@ def shuffled(
 ) -> Iterator[Panel]:
     """Yield panels of input in any order.
 
-    A bucket is a few consecutive panels, up to an eighth of `memory`: in each batch its rows are brought together
+    A bucket is a few consecutive panels, up to a sixteenth of `memory`: in each batch its rows are brought together
     and written as one piece, sorted by asset, so that reading a bucket back takes one seek a batch.
 
     Memory: two buckets and a few batches, besides the store, which holds all rows. Cost: three copies of each value
     besides what the store costs.
     """
     sizes = np.array([plan.counts[a:b].sum() for a, b in ranges])
-    buckets = cut(sizes, max(memory // 8 // rows.row_bytes, -(-plan.n_rows // _MOST_BUCKETS)))
+    buckets = cut(sizes, max(memory // 16 // rows.row_bytes, -(-plan.n_rows // _MOST_BUCKETS)))
     bucket_of_panel = np.repeat(np.arange(len(buckets)), [b - a for a, b in buckets])
     bucket_of_code = np.repeat(bucket_of_panel, [b - a for a, b in ranges]).astype(np.uint16)
     pieces = _scatter(rows, plan, bucket_of_code, len(buckets), store, notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from tocsin.errors import ColumnError, DataError, TocsinError
 from tocsin.tables.columns import FILE_KEY
 from tocsin.tables.failures import plain_errors
 from tocsin.tables.features import mixed_error
-from tocsin.tables.files import Files, check_source, find_files, left_out_remark
+from tocsin.tables.files import Files, check_source, find_files, format_of_file, is_paths, left_out_remark
 from tocsin.tables.kinds import BOOLEAN, Kind, kind_of_type
 
 Storage = Literal["memory", "columns", "rows"]
@@ -36,6 +36,12 @@ class Source:
         What each column holds, in the order of the columns; the ``"@file"`` column is not among them.
     rows : int, optional
         How many rows there are, where that is cheap to know.
+    remarks : tuple of str
+        What the user should know of what was found.
+    text : bool
+        Whether it has no types of its own, so that whole numbers may be names and a blank line is no row.
+    paths : tuple of str
+        The files, if there are any.
     """
 
     name: str
@@ -45,7 +51,7 @@ class Source:
     rows: int | None = None
     remarks: tuple[str, ...] = ()
     text: bool = False
-    paths: tuple[str, ...] = field(default=())
+    paths: tuple[str, ...] = ()
 
     def dtype(self, column: str) -> pl.DataType:
         """Return the type of a column as `scan` gives it when it is not among the numbers."""
@@ -59,7 +65,8 @@ class Source:
         """Look for what is wrong after a failure: a file whose columns differ from the first one's."""
         if len(self.paths) < 2:
             return None
-        read = pl.read_parquet_schema if self.paths[0].endswith(("parquet", "pq")) else pl.read_ipc_schema
+        parquet = format_of_file(self.paths[0], explicit=True) == "parquet"
+        read = pl.read_parquet_schema if parquet else pl.read_ipc_schema
         first = dict(read(self.paths[0]))
         for path in self.paths[1:]:
             if error := differing(self.paths[0], first, path, dict(read(path))):
@@ -87,7 +94,7 @@ def differing(first: str, wanted: dict[str, Any], path: str, found: dict[str, An
 def open_source(
     source: Any, key: str | None, *, separator: str | None, header: bool, null_values: Sequence[str] | None
 ) -> Source:
-    """Open a path, glob, URL or data frame; the costly parts wait until they are asked for.
+    """Open a path or several, a glob, URL or data frame; the costly parts wait until they are asked for.
 
     Raises
     ------
@@ -96,7 +103,7 @@ def open_source(
     ParameterError
         If it is neither a path nor a data frame.
     """
-    if not isinstance(source, str | Path):
+    if not is_paths(source):
         return _open_frame(source, key)
     files = find_files(source, key)
     if files.format in ("csv", "ndjson"):
@@ -117,19 +124,16 @@ def _open_columns(files: Files, key: str | None) -> Source:
             include_file_paths=FILE_KEY if key == FILE_KEY else None,
         )
         kinds = _kinds(frame)
-    remarks = (left_out_remark(files),) if files.left_out else ()
     source = Source(
         name=files.name,
         frame=frame,
         storage="columns",
         kinds=kinds,
-        remarks=remarks,
+        remarks=(left_out_remark(files),) if files.left_out else (),
         paths=() if files.remote else files.paths,
     )
     with plain_errors(files.name, lambda: source.diagnose(())):
-        rows = int(frame.select(pl.len()).collect().item())
-    object.__setattr__(source, "rows", rows)
-    return source
+        return replace(source, rows=int(frame.select(pl.len()).collect().item()))
 
 
 def _kinds(frame: pl.LazyFrame) -> dict[str, Kind]:
@@ -176,22 +180,17 @@ def _mixed_object(error: pa.ArrowException) -> TocsinError:
     import re
 
     text = " ".join(str(part) for part in error.args)
-    column = re.search(r"column (\S+) with type", text)
+    column = re.search(r"column (.+?) with type", text)
     value = re.search(r"(?:Could not convert|Expected bytes, got a|object of type) '?([^']*)'?", text)
     if column is None:
         return DataError(f"the data frame cannot be read: {text.splitlines()[0]}")
     return mixed_error(column.group(1), value.group(1) if value else "?", of_frame=True)
 
 
-def boolean_text(name: str) -> pl.Expr:
-    """Return text of true and false as 1 and 0."""
-    return pl.col(name).str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None)
-
-
 def text_as_float(name: str, kind: Kind) -> pl.Expr:
     """Return text as float64; what is no number is an error when it is read."""
     if kind.name == BOOLEAN:
-        return boolean_text(name)
+        return pl.col(name).str.to_lowercase().replace_strict({"true": 1.0, "false": 0.0}, default=None)
     bare = pl.col(name).str.strip_chars()
     if kind.decimal_comma:
         bare = bare.str.replace(",", ".", literal=True)

@@ -148,5 +148,5 @@ def scratch_folder(tmp: Path | None) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         place = tmp or tempfile.gettempdir()
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error
         raise OutputError(f"cannot set readings aside in {place}: {reason}; give tmp a folder with room") from None

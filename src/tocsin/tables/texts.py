@@ -225,20 +225,23 @@ def _open_ndjson(files: Files, path_column: str | None, missing: tuple[str, ...]
     paths = list(files.paths)
     frame = pl.scan_ndjson(paths, infer_schema_length=_SAMPLE_ROWS, include_file_paths=path_column)
     schema = {name: dtype for name, dtype in frame.collect_schema().items() if name != FILE_KEY}
-    sample = frame.select(list(schema)).head(_SAMPLE_ROWS).collect()
-    if missing:
-        sample = _without(sample.lazy(), schema, missing).collect()
+    # As text, since a reader that goes ahead of the sample would stumble over text further down.
+    texts = schema | {name: pl.String() for name, dtype in schema.items() if dtype.is_numeric()}
+    sample = _without(pl.scan_ndjson(paths, schema=texts).head(_SAMPLE_ROWS), schema, missing).collect()
     return NdjsonSource(
         name=files.name,
         frame=frame,
         storage="rows",
-        kinds=_kinds(sample, frame, files.name, commas=False),
+        kinds=_kinds(sample, frame, files.name, commas=False) | _numeric(schema),
         remarks=_remarks(files, list(schema)),
-        text=True,
         paths=files.paths,
         missing=missing,
         path_column=path_column,
     )
+
+
+def _numeric(schema: dict[str, pl.DataType]) -> dict[str, Kind]:
+    return {name: kind_of_type(dtype) for name, dtype in schema.items() if dtype.is_numeric()}
 
 
 def _without(frame: pl.LazyFrame, schema: dict[str, pl.DataType], missing: tuple[str, ...]) -> pl.LazyFrame:
