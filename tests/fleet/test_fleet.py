@@ -54,6 +54,21 @@ def test_any_source_gives_the_same_fleet(fleet, readings, tmp_path, suffix):
     np.testing.assert_allclose(other.score(readings)["score"], fleet.score(readings)["score"])
 
 
+def test_several_paths_are_one_source(fleet, readings, tmp_path):
+    paths = []
+    for i, part in enumerate(readings.iter_slices(700)):
+        paths.append(tmp_path / f"part {i}.csv")
+        part.write_csv(paths[-1])
+    for source in (paths, [str(tmp_path / "part [01].csv"), paths[2]], [tmp_path, paths[0]], str(tmp_path / "*.csv")):
+        other = Fleet(key="pump", time="at").fit(source)
+        assert other.report.rows == 2000
+        np.testing.assert_array_equal(other.score(readings)["score"], fleet.score(readings)["score"])
+    with pytest.raises(TocsinError, match="no such file"):
+        fleet.score([paths[0], tmp_path / "part 9.csv"])
+    with pytest.raises(EmptyDataError, match="no path given"):
+        fleet.score([])
+
+
 def test_pandas_arrow_lazy_and_sorted_sources(fleet, readings):
     expected = fleet.score(readings)["score"]
     by_asset = readings.sort("pump", maintain_order=True)

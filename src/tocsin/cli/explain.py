@@ -31,7 +31,7 @@ def explain(
 
     how = options.reading(separator, no_header, null_value)
     del how["threads"]
-    rows = Fleet.load(fleet).explain_at(options.source(data), asset, at, top=top, **how).to_dicts()
+    rows = Fleet.load(fleet).explain_at(data, asset, at, top=top, **how).to_dicts()
     if as_json:
         from tocsin.cli.machine import print_json
 

@@ -46,7 +46,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     fleet = Fleet(made, key=key, time=time, features=options.names(features), sensor=sensor, value=value)
     how = options.reading(separator, no_header, null_value, threads)
     with progress("Learning") as tell:
-        fleet.fit(options.source(data), progress=tell, **how)
+        fleet.fit(data, progress=tell, **how)
     fleet.save(out)
     if as_json:
         from tocsin.cli.machine import print_json, report_of

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.errors import ParameterError
-
 ROLES = "What the columns mean"
 READING = "How to read the data"
 
@@ -17,7 +15,7 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         show_default=False,
-        help="Readings: a file, a folder, a glob in quotes or a URL of CSV, Parquet, Arrow IPC or NDJSON.",
+        help="Readings: files, folders or globs, or a URL, of CSV, Parquet, Arrow IPC or NDJSON.",
     ),
 ]
 SavedFleet = Annotated[
@@ -85,15 +83,6 @@ Threads = Annotated[
     typer.Option(metavar="N", min=1, help="How many cores to use. By default all.", rich_help_panel=READING),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program to read.")]
-
-
-def source(data: list[str]) -> str:
-    """Return what to read; several paths are what an unquoted glob becomes."""
-    if len(data) > 1:
-        raise ParameterError(
-            f"{len(data)} paths given; name their folder, or put the glob in quotes, such as 'readings/*.csv'"
-        )
-    return data[0]
 
 
 def names(given: list[str] | None) -> list[str] | None:

@@ -61,7 +61,7 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
     else:
         how |= {"only_alerts": alerts_only, "explain": explain, "out": out}
     with progress("Scoring") as tell:
-        scores = loaded.score(options.source(data), unknown=unknown.value, progress=tell, **how)
+        scores = loaded.score(data, unknown=unknown.value, progress=tell, **how)
     if as_json:
         from tocsin.cli.machine import print_json, report_of
 

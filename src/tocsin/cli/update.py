@@ -31,7 +31,7 @@ def update(
     loaded = Fleet.load(fleet)
     before = len(loaded)
     with progress("Learning") as tell:
-        loaded.update(options.source(data), progress=tell, **options.reading(separator, no_header, null_value, threads))
+        loaded.update(data, progress=tell, **options.reading(separator, no_header, null_value, threads))
     target = fleet if out is None else out
     loaded.save(target)
     if as_json:
