@@ -49,10 +49,8 @@ class Fleet:
 
     Attributes
     ----------
-    models : pyarrow.Table
-        One row an asset: key, rows, first_time, last_time, threshold, version, and the detector's state.
-    training_alerts : polars.DataFrame
-        The training rows above their threshold.
+    detector, columns, features, version
+        What it was made with, the features that were taken, and how often it has learned.
     report : Report
         What the last call read and did.
 
