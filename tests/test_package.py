@@ -12,7 +12,7 @@ import pytest
 
 import tocsin
 
-PUBLIC = ["ECOD", "Detector", "Fleet", "Panel", "TocsinError", "catalog"]
+PUBLIC = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
 
 HEAVY = {
     "apprise", "confluent_kafka", "jax", "lightgbm", "lmdb", "matplotlib",

@@ -25,7 +25,7 @@ _HOMES = {
     "catalog": "tocsin.detectors.catalog",
 }
 
-__all__ = ["ECOD", "Detector", "Fleet", "Panel", "TocsinError", "catalog"]
+__all__ = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
 
 
 def __getattr__(name: str) -> Any:

@@ -64,9 +64,9 @@ class ECOD(Detector):
     >>> import numpy as np
     >>> X = np.random.default_rng(0).normal(size=(500, 3))
     >>> detector = ECOD().fit(X)
-    >>> detector.predict([[0.0, 0.0, 0.0], [0.1, 9.0, 0.2]]).tolist()
+    >>> detector.predict([[0.0, 0.0, 0.0], [-2.5, 9.0, 0.2]]).tolist()
     [0, 1]
-    >>> detector.explain([[0.1, 9.0, 0.2]], top=1)["feature"].item()
+    >>> detector.explain([[-2.5, 9.0, 0.2]], top=1)["feature"].item()
     'x1'
     """
 
