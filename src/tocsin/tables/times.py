@@ -78,15 +78,11 @@ def time_column(name: str, dtype: pl.DataType) -> TimeColumn | None:
     """
     column = pl.col(name)
     if isinstance(dtype, pl.Datetime):
-        factor = _NS_OF_UNIT[dtype.time_unit]
-        year = column.dt.year()
-        known = pl.when(year.is_between(_FIRST_YEAR, _LAST_YEAR)).then(column.to_physical())
-        return TimeColumn(known * factor, pa.timestamp(dtype.time_unit, dtype.time_zone))
+        return TimeColumn(_scaled(column, _NS_OF_UNIT[dtype.time_unit]), pa.timestamp(dtype.time_unit, dtype.time_zone))
     if isinstance(dtype, pl.Date):
-        known = pl.when(column.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)).then(column.to_physical())
-        return TimeColumn(known.cast(pl.Int64) * _NS_OF_DAY, pa.date32())
+        return TimeColumn(_scaled(column, _NS_OF_DAY), pa.date32())
     if isinstance(dtype, pl.Duration):
-        return TimeColumn(column.to_physical() * _NS_OF_UNIT[dtype.time_unit], pa.duration(dtype.time_unit))
+        return TimeColumn(_scaled(column, _NS_OF_UNIT[dtype.time_unit]), pa.duration(dtype.time_unit))
     if dtype.is_integer():
         arrow: pa.DataType = pl.Series([], dtype=dtype).to_arrow().type
         return TimeColumn(column.cast(pl.Int64, strict=False), arrow)
@@ -130,6 +126,15 @@ def text_time_column(name: str, frame: pl.LazyFrame) -> TimeColumn:
     twins = [other for other in fits if _TWINS.get(other) == _TWINS[way]]
     remark = f"times in {name!r} fit day or month first; read as {way}" if len(twins) > 1 else None
     return TimeColumn(expr, pa.timestamp("ns" if fine else "us"), remark)
+
+
+def _scaled(column: pl.Expr, factor: int) -> pl.Expr:
+    """Return the stored numbers as nanoseconds, null beyond what int64 holds."""
+    stored = column.to_physical().cast(pl.Int64)
+    if factor == 1:
+        return stored
+    most = (2**63 - 1) // factor
+    return pl.when(stored.is_between(-most, most)).then(stored) * factor
 
 
 def _whole(column: pl.Expr) -> pl.Expr:
