@@ -107,8 +107,9 @@ def _pack(x: NDArray[Any], packed: NDArray[np.uint64]) -> tuple[int, np.uint64, 
     else:
         slot = 0
         for row in range(len(x)):
-            packed[slot] = (((packed[row] - low) >> np.uint64(cut)) << np.uint64(32)) | np.uint64(row)
-            slot += np.int64(x[row] == x[row])
+            if x[row] == x[row]:
+                packed[slot] = (((packed[row] - low) >> np.uint64(cut)) << np.uint64(32)) | np.uint64(row)
+                slot += 1
     return count, low, width - cut, cut
 
 
@@ -128,8 +129,10 @@ def _radix_sort(
     packed: NDArray[np.uint64], spare: NDArray[np.uint64], count: int, bits: int, histogram: NDArray[np.uint32]
 ) -> bool:
     """Sort by the lowest `bits` of the upper 32 bits, stably; return whether `spare` holds the result."""
+    if bits == 0:
+        return False
     passes = (bits + DIGIT_BITS - 1) // DIGIT_BITS
-    width = (bits + passes - 1) // max(passes, 1)
+    width = (bits + passes - 1) // passes
     mask = np.uint64((1 << width) - 1)
     first, second, third = histogram[0], histogram[1], histogram[2]
     histogram[:passes, : 1 << width] = 0
