@@ -63,13 +63,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     --------
     >>> did_you_mean("turbine", ["turbine_id", "power"])
     "; did you mean 'turbine_id'?"
+    >>> did_you_mean("id", ["ID", "Date"])
+    "; did you mean 'ID'?"
     >>> did_you_mean("q", ["a", "b"])
     '; there are: a, b'
     """
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    folded = {each.casefold(): each for each in reversed(names)}
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     if near:
-        return f"; did you mean {near[0]!r}?"
+        return f"; did you mean {folded[near[0]]!r}?"
     if not names:
         return "; there are none"
     shown = ", ".join(names[:8])
