@@ -189,7 +189,7 @@ def price(
     table_of, table_total, table_plain = -1, -1.0, False
     for feature in range(n_features):
         cell = asset * n_features + feature
-        own, own_below, own_upto = cell_of(cells, cell)
+        own = cells.knots[cells.starts[cell] : cells.starts[cell + 1]]
         at, total = cells.bounds[cell], cells.totals[cell]
         if len(own) == 0:
             left[feature, :] = 0.0
@@ -199,7 +199,8 @@ def price(
         repeated = pad_knots(own, width, padded)
         locate(x, padded, width, slots)
         if at != table_of or total != table_total:
-            tail_costs(own_below, own_upto, total, learned, left_costs, right_costs)
+            _, below, upto = cell_of(cells, cell)
+            tail_costs(below, upto, total, learned, left_costs, right_costs)
         if at != table_of or total != table_total or repeated or not table_plain:
             spread(own, left_costs, False, width, left_table)
             spread(own, right_costs, True, width, right_table)
@@ -216,8 +217,9 @@ def price(
         elif len(own) == total and not learned:
             _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
         if extrapolate:
-            _extrapolate(x, own, own_upto, total, False, cost)
-            _extrapolate(x, own, own_upto, total, True, right[feature] if summed else cost)
+            _, _, upto = cell_of(cells, cell)
+            _extrapolate(x, own, upto, total, False, cost)
+            _extrapolate(x, own, upto, total, True, right[feature] if summed else cost)
 
 
 @kernel
