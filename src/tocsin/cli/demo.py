@@ -74,10 +74,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
         flags = [word for name, role in roles.items() for word in _flag(name, role)]
         view.commands(console, [["tocsin", "fit", data, *flags, "--out", "fleet"]])
     if svg is not None:
-        try:
-            console.save_svg(str(svg), title="tocsin demo", unique_id="tocsin")
-        except OSError as error:
-            raise OutputError(f"cannot write {svg}: {error.strerror or error}") from None
+        view.save_picture(console, svg, "tocsin demo")
 
 
 def _made_up(seed: int, keep: Path | None) -> Showcase:
@@ -120,7 +117,7 @@ def _show(console: Console, shown: Showcase) -> None:
         console.print(view.bullets(shown.notes, style="yellow"))
     worst = _worst(shown)
     if worst:
-        console.print(view.heading("Worst assets"))
+        console.print(view.heading("Worst assets", "those that were farthest and longest above their threshold"))
         console.print(view.incident_table(worst, has_key=roles.key is not None, has_time=roles.time is not None))
     else:
         console.print("\nNothing to worry about: no reading is above its asset's threshold.")

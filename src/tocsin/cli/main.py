@@ -62,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence()
         return PIPE_CLOSED
+    if code == INTERRUPTED:
+        # Polars' threads may still be reading, and complain of an interpreter that goes away under them.
+        sys.stderr.flush()
+        os._exit(code)
     return code
 
 

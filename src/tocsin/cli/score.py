@@ -100,7 +100,7 @@ def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, data: list[str]
     if not rows:
         console.print("\nNothing to worry about: no reading is above its asset's threshold.")
         return
-    console.print(view.heading("Worst assets"))
+    console.print(view.heading("Worst assets", "those that were farthest and longest above their threshold"))
     console.print(view.incident_table(rows, has_key=fleet.columns.key is not None, has_time="time" in scores.columns))
     asset = ["--asset", str(rows[0]["key"])] if fleet.columns.key else []
     view.commands(console, [["tocsin", "explain", str(path), *data, *asset]])

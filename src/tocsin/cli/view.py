@@ -6,8 +6,10 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -15,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.text import count, duration, moment, number
+from tocsin.errors import OutputError
 
 if TYPE_CHECKING:
     from tocsin.evaluate.truth import Findings
@@ -36,9 +39,19 @@ def stdout(*, record: bool = False) -> Console:
     return _Console(highlight=False, markup=False, emoji=False, record=record)
 
 
-def heading(text: str) -> Text:
-    """Return the title of a part of the output."""
-    return Text(f"\n{text}", style="bold")
+def heading(text: str, remark: str = "") -> Text:
+    """Return the title of a part of the output, with a word on what it shows."""
+    title = Text(f"\n{text}", style="bold")
+    return title.append(f"  {remark}", style="not bold dim") if remark else title
+
+
+def save_picture(console: Console, path: Path, title: str) -> None:
+    """Save what a console has recorded as SVG that names no font to be fetched from elsewhere."""
+    own_fonts_only = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    try:
+        console.save_svg(str(path), title=title, unique_id="tocsin", code_format=own_fonts_only)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def facts(pairs: Mapping[str, RenderableType | None]) -> RenderableType:
