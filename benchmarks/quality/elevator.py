@@ -18,12 +18,11 @@ def main() -> None:
     alerts = fleet.score(readings[half:], explain=1, only_alerts=True)
     causes = alerts["explanations"].list.first().struct.unnest()
     counts = causes.group_by("feature", "direction").len().sort("len", descending=True)
-    missing = readings["vibration"].null_count()
+    missing = fleet.report.missing
     print("\nElevator: learned from the first half, scored the second\n")
-    print(
-        f"- {len(readings) - half:,} readings scored, {len(alerts):,} alerts ({len(alerts) / half:.2%}; 1 % expected)"
-    )
-    print(f"- {missing:,} readings lack vibration; they are scored by the other two")
+    share = len(alerts) / (len(readings) - half)
+    print(f"- {len(readings) - half:,} readings scored, {len(alerts):,} alerts ({share:.1%}; 1 % in training)")
+    print(f"- {missing:,} of these values are missing, all of vibration; the rows are scored by the other sensors")
     for feature, direction, count in counts.iter_rows():
         print(f"- {count:,} alerts are mainly because {feature} is {direction} its usual range")
     best = int(alerts["score"].arg_max())

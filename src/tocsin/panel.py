@@ -170,13 +170,6 @@ class Contributions:
     feature: NDArray[np.int32]
     contribution: NDArray[np.float64]
 
-    def heaviest_first(self) -> Contributions:
-        """Return the same with each row's heaviest feature first, and -1 for features without a part."""
-        order = np.argsort(-self.contribution, axis=1, kind="stable")
-        contribution = np.take_along_axis(self.contribution, order, axis=1)
-        feature = np.take_along_axis(self.feature, order, axis=1)
-        return Contributions(np.where(contribution > 0, feature, -1).astype(np.int32), contribution)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:

@@ -221,6 +221,19 @@ def test_extrapolation_tells_far_from_farther_and_changes_nothing_inside():
         assert np.isfinite(flat.decision_function([[constant + 1], [constant]])).all()
 
 
+def test_of_features_beyond_their_range_the_farthest_is_named_first():
+    X = np.random.default_rng(11).normal(size=(600, 6)) * [1, 10, 100, 1000, 1, 1]
+    detector = ECOD().fit(X)
+    row = X.max(0) * 1.2
+    for cause in range(6):
+        broken = row.copy()
+        broken[cause] *= 5
+        told = detector.explain(broken[None], top=6)
+        assert told["feature"][0] == f"x{cause}"
+        assert told["contribution"].n_unique() == 1
+        assert told.height == 6
+
+
 def test_single_and_double_precision_agree():
     rng = np.random.default_rng(10)
     X = rng.normal(size=(600, 5)).astype(np.float32)

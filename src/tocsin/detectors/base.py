@@ -70,20 +70,23 @@ class Detector(BaseEstimator, ABC):
         models = Models(np.diff(panel.offsets), calibration.thresholds, {**state, **calibration.to_state()})
         return models, self._judged(models, panel.offsets, scores, calibration)
 
-    def score_panel(self, models: Models, panel: Panel, top: int = 0) -> tuple[Scores, Contributions]:
+    def score_panel(self, models: Models, panel: Panel, top: int | None = 0) -> tuple[Scores, Contributions]:
         """Score each row by its asset's model, and name the `top` features that weigh most (default none).
+
+        Of features that weigh the same, the one whose value lies farthest beyond the training range comes first.
+        With None, all contributions are in the order of the features.
 
         A row's score depends on the row and its asset's model alone, never on what else is scored with it.
         `models` are those of the panel's assets, in the same order.
         """
         if len(models) != panel.n_assets:
             raise DataError(f"{len(models)} models for a panel of {panel.n_assets} assets")
-        scores, contributions = self._score(models.state, panel, min(top, panel.n_features))
+        scores, contributions = self._score(models.state, panel, top)
         return self._judged(models, panel.offsets, scores), contributions
 
     def attribute_panel(self, models: Models, panel: Panel, top: int | None = None) -> Contributions:
         """Say what each feature adds to each row's score: the `top` heaviest, or all in their own order (default)."""
-        return self.score_panel(models, panel, panel.n_features if top is None else top)[1]
+        return self.score_panel(models, panel, top)[1]
 
     def evidence_panel(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         """Say what stands behind the contributions of a panel's rows."""
@@ -143,9 +146,9 @@ class Detector(BaseEstimator, ABC):
 
     @abstractmethod
     def _score(
-        self, state: Mapping[str, Ragged], panel: Panel, top: int, *, learned: bool = False
+        self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
     ) -> tuple[NDArray[np.float64], Contributions]:
-        """Return the scores and the `top` contributions, or all in feature order if there are as many features.
+        """Return the scores and the `top` contributions, heaviest first, or with None all in feature order.
 
         `learned` says that the state has seen these very rows, as training has.
         """
@@ -228,9 +231,7 @@ class Detector(BaseEstimator, ABC):
         sentence. See `tocsin.explain`.
         """
         models, panel = self._fitted(), self._panel(X)
-        scores, contributions = self.score_panel(models, panel, top=0 if top < 1 else top)
-        if top >= panel.n_features:
-            contributions = contributions.heaviest_first()
+        scores, contributions = self.score_panel(models, panel, top=max(top, 0))
         return explain(panel, scores, contributions, self.evidence_panel(models, panel, contributions))
 
     def _fitted(self) -> Models:

@@ -126,11 +126,11 @@ class ECOD(Detector):
         return self._state(sketches, shape, panel.n_assets, at_grid=True), scores
 
     def _score(
-        self, state: Mapping[str, Ragged], panel: Panel, top: int, *, learned: bool = False
+        self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
     ) -> tuple[NDArray[np.float64], Contributions]:
         scores = np.empty(panel.n_rows)
-        features = np.empty((panel.n_rows, top), np.int32)
-        parts = np.empty((panel.n_rows, top), np.float64)
+        shape = (panel.n_rows, panel.n_features if top is None else min(top, panel.n_features))
+        features, parts = np.empty(shape, np.int32), np.empty(shape)
         sketches = self._sketches(state)
         kernels.score(
             _like(panel, sketches).values,
@@ -140,6 +140,7 @@ class ECOD(Detector):
             learned,
             self._skews(state, panel.n_assets),
             sketches.cells,
+            top is None,
             scores,
             features,
             parts,

@@ -225,7 +225,7 @@ class Fleet:
             table = score_table(part, models, kept, readings.time_type)
             if explain:
                 chosen = np.arange(len(rows)) if explain_all else np.flatnonzero(kept.alert)
-                reasons = explanations(self.detector, models, part, kept, chosen, min(explain, part.n_features))
+                reasons = explanations(self.detector, models, part, kept, chosen, explain)
                 table = with_explanations(table, reasons, chosen)
             return table, int(scores.alert.sum()), missing
 
@@ -281,7 +281,7 @@ class Fleet:
             row = int(np.argmax(scores.score)) if at is None else nearest(part, at, readings.time_type)
             chosen = np.array([row])
             one = take_scores(scores, chosen)
-            reasons = explanations(self.detector, models, part, scores, chosen, min(top, part.n_features))
+            reasons = explanations(self.detector, models, part, scores, chosen, top)
             table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
             assert isinstance(table, pl.DataFrame)
             return table.join(reasons.drop("row"), how="cross")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tocsin.detectors.base import Detector
 from tocsin.explain.explanations import explain, nested
 from tocsin.models import Models
-from tocsin.panel import Contributions, Panel, Scores
+from tocsin.panel import Panel, Scores
 from tocsin.tables.times import restore_times
 
 
@@ -38,9 +38,6 @@ def explanations(
     """Explain some rows of a panel; `row` in the result counts within them."""
     part = panel.take_rows(rows)
     contributions = detector.attribute_panel(models, part, top)
-    if top >= part.n_features:
-        contributions = contributions.heaviest_first()
-    contributions = Contributions(contributions.feature[:, :top], contributions.contribution[:, :top])
     evidence = detector.evidence_panel(models, part, contributions)
     return explain(part, take_scores(scores, rows), contributions, evidence)
 

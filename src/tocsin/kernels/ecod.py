@@ -142,7 +142,13 @@ def _tail_scale(knots: NDArray[Any], upto: NDArray[np.float64], total: float, ri
 
 @kernel
 def _extrapolate(
-    x: NDArray[Any], knots: NDArray[Any], upto: NDArray[np.float64], total: float, right: bool, cost: NDArray[Any]
+    x: NDArray[Any],
+    knots: NDArray[Any],
+    upto: NDArray[np.float64],
+    total: float,
+    right: bool,
+    factor: float,
+    cost: NDArray[np.float64],
 ) -> None:
     """Raise the cost of values beyond the training range by log(1 + distance / scale), a Pareto tail of shape 1."""
     end = float(knots[len(knots) - 1] if right else knots[0])
@@ -150,7 +156,7 @@ def _extrapolate(
     for row in range(len(x)):
         past = float(x[row]) - end if right else end - float(x[row])
         if past > 0.0:
-            cost[row] += np.log1p(past / scale)
+            cost[row] += factor * np.log1p(past / scale)
 
 
 @kernel
@@ -218,8 +224,8 @@ def price(
             _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
         if extrapolate:
             _, _, upto = cell_of(cells, cell)
-            _extrapolate(x, own, upto, total, False, cost)
-            _extrapolate(x, own, upto, total, True, right[feature] if summed else cost)
+            _extrapolate(x, own, upto, total, False, 1.0, cost)
+            _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else cost)
 
 
 @kernel
@@ -274,14 +280,15 @@ def score(
     learned: bool,
     skews: NDArray[np.float64],
     cells: Cells,
+    dense: bool,
     scores: NDArray[np.float64],
     features: NDArray[np.int32],
     contributions: NDArray[np.float64],
 ) -> None:
     """Score every row and, where `features` has columns, name the features that weigh most, heaviest first.
 
-    A row's score depends on the row and its asset's model alone. With as many columns as features, `contributions`
-    has all of them in their own order. `learned` says that the models have seen these rows. `skews` has shape
+    A row's score depends on the row and its asset's model alone. If `dense`, there are as many columns as features,
+    and these are in their own order. `learned` says that the models have seen these rows. `skews` has shape
     (n_assets, n_features), used where sides are summed.
     """
     n_features = values.shape[0]
@@ -318,21 +325,65 @@ def score(
             for feature in range(n_features):
                 for row in range(rows):
                     total[row] += left[feature, row]
-            if top == n_features:
+            if dense:
                 for row in range(rows):
                     for feature in range(n_features):
                         features[first + row, feature] = feature
                         contributions[first + row, feature] = left[feature, row]
             elif top > 0:
-                heaviest(left, features[first:last], contributions[first:last])
+                heaviest(values, first, asset, cells, left, features[first:last], contributions[first:last])
 
 
 @kernel
-def heaviest(parts: NDArray[np.float64], features: NDArray[np.int32], contributions: NDArray[np.float64]) -> None:
-    """Name the largest of `parts`, shape (n_features, n_rows), of each row; ties go to the earlier feature.
+def _beyond(x: NDArray[Any], cells: Cells, cell: int) -> bool:
+    """Return whether any value lies beyond what a cell has seen."""
+    first, last = cells.starts[cell], cells.starts[cell + 1]
+    if first == last:
+        return False
+    low, high = cells.knots[first], cells.knots[last - 1]
+    outside = np.int32(0)
+    for row in range(len(x)):
+        outside += np.int32(x[row] < low) + np.int32(x[row] > high)
+    return outside > 0
 
-    The bits of a positive float rise with it: the lowest ones, far below rounding of a sum, carry the feature, so
-    that keeping the best is a few integer comparisons a value over all rows at once.
+
+@kernel
+def _compete(
+    weights: NDArray[np.float64],
+    feature: int,
+    mask: np.int64,
+    carried: NDArray[np.int64],
+    best: NDArray[np.int64],
+) -> None:
+    """Let one feature's weights push out lighter ones among the best, shape (top, n_rows), in descending order."""
+    words = weights.view(np.int64)
+    for row in range(len(weights)):
+        carried[row] = (words[row] & ~mask) | (mask - feature) if weights[row] > 0 else 0
+    for place in range(best.shape[0]):
+        held = best[place]
+        for row in range(len(weights)):
+            stays = max(held[row], carried[row])
+            carried[row] = min(held[row], carried[row])
+            held[row] = stays
+
+
+@kernel
+def heaviest(
+    values: NDArray[Any],
+    first: int,
+    asset: int,
+    cells: Cells,
+    parts: NDArray[np.float64],
+    features: NDArray[np.int32],
+    contributions: NDArray[np.float64],
+) -> None:
+    """Name the features with the largest `parts`, shape (n_features, n_rows), of the rows of an asset from `first` on.
+
+    Values beyond the training range all cost the same; of these the farthest, in units of the feature's own tail,
+    counts a billionth more, since it is the likelier cause. Remaining ties go to the earlier feature.
+
+    The bits of a positive float rise with it: the lowest ones, far below that billionth, carry the feature, so that
+    keeping the best is a few integer comparisons a value over all rows at once.
     """
     n_features, n_rows = parts.shape
     top = features.shape[1]
@@ -341,17 +392,18 @@ def heaviest(parts: NDArray[np.float64], features: NDArray[np.int32], contributi
         bits += 1
     mask = np.int64((1 << bits) - 1)
     best = np.zeros((top, n_rows), np.int64)
-    carried = np.empty(n_rows, np.int64)
+    carried, leaning = np.empty(n_rows, np.int64), np.empty(n_rows)
     for feature in range(n_features):
-        words = parts[feature].view(np.int64)
-        for row in range(n_rows):
-            carried[row] = (words[row] & ~mask) | (mask - feature) if parts[feature, row] > 0 else 0
-        for place in range(top):
-            held = best[place]
+        x, cell = values[feature, first : first + n_rows], asset * n_features + feature
+        if _beyond(x, cells, cell):
+            knots, _, upto = cell_of(cells, cell)
             for row in range(n_rows):
-                stays = max(held[row], carried[row])
-                carried[row] = min(held[row], carried[row])
-                held[row] = stays
+                leaning[row] = parts[feature, row]
+            for right in (False, True):
+                _extrapolate(x, knots, upto, cells.totals[cell], right, 1e-9, leaning)
+            _compete(leaning, feature, mask, carried, best)
+        else:
+            _compete(parts[feature], feature, mask, carried, best)
     for row in range(n_rows):
         for place in range(top):
             word = best[place, row]
