@@ -86,7 +86,7 @@ class Panel:
         if np.isinf(values).any():
             if infinite == "error":
                 raise DataError("X has infinite values; infinite='missing' takes them as missing")
-            values = np.where(np.isinf(values), np.nan, values).astype(dtype)
+            values = np.where(np.isinf(values), dtype(np.nan), values)
         names = tuple(features) if features is not None else tuple(f"x{i}" for i in range(width))
         return cls(values, np.array([0, rows], np.int64), pa.array([key]), names)
 
@@ -145,7 +145,7 @@ class Scores:
     score : ndarray of shape (n_rows,), float64
         The detector's score.
     p_value : ndarray of shape (n_rows,), float64
-        The share of the asset's own training scores that are at least as high, in (0, 1].
+        The share of the asset's own training scores that are at least as high, the row itself counted once, in (0, 1].
     alert : ndarray of shape (n_rows,), bool
         Whether the score passes the model's threshold.
     """

@@ -206,6 +206,30 @@ def test_p_value_is_the_share_of_training_scores_at_least_as_high():
         np.testing.assert_allclose(detector.p_values(new), expected, rtol=error)
 
 
+def test_p_values_of_training_rows_are_shares_of_training_rows():
+    X = np.random.default_rng(8).normal(size=(800, 3))
+    detector = ECOD(form="exact")
+    _, scores = detector.fit_panel(Panel.of_matrix(X))
+    expected = (scores.score[None, :] >= scores.score[:, None]).mean(1)
+    np.testing.assert_allclose(scores.p_value, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("change", [{"tail_error": 0.01}, {"form": "exact"}])
+def test_models_learned_otherwise_are_refused(change):
+    X = np.random.default_rng(0).normal(size=(800, 3))
+    with pytest.raises(ParameterError, match="learned with another tail_error or form"):
+        ECOD().fit(X).set_params(**change).predict(X)
+
+
+def test_models_stay_small_when_they_learn():
+    X = np.random.default_rng(0).normal(size=(20_000, 20)).astype(np.float32)
+    detector = ECOD().fit(X[:1440])
+    fresh = detector.model_.nbytes
+    for start in range(1440, 20_000, 60):
+        detector.partial_fit(X[start : start + 60])
+    assert detector.model_.nbytes < 8 * fresh
+
+
 def test_extrapolation_tells_far_from_farther_and_changes_nothing_inside():
     X = np.random.default_rng(9).normal(size=(1000, 2))
     plain, extended = ECOD().fit(X), ECOD(extrapolate=True).fit(X)
@@ -259,6 +283,9 @@ def test_a_feature_that_is_constant_contributes_nothing_while_it_stays_so():
         ({"tail_error": 0.0}, "tail_error must be above 0"),
         ({"half_life": -1.0}, "half_life must be a positive number of rows"),
         ({"infinite": "drop"}, "infinite must be"),
+        ({"contamination": "0.1"}, "contamination must be above 0 and at most 0.5, not '0.1'"),
+        ({"extrapolate": "no"}, "extrapolate must be True or False, not 'no'"),
+        ({"half_life": "7d"}, "half_life must be a positive number of rows, not '7d'"),
     ],
 )
 def test_parameters_that_make_no_sense(parameters, said):

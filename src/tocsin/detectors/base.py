@@ -67,8 +67,10 @@ class Detector(BaseEstimator, ABC):
         self.check_parameters()
         state, scores = self._learn(panel)
         calibration = Calibration.learn(scores, panel.offsets, 1.0 - self.contamination, self._rank_ratio())
-        models = Models(np.diff(panel.offsets), calibration.thresholds, {**state, **calibration.to_state()})
-        return models, self._judged(models, panel.offsets, scores, calibration)
+        models = Models(
+            np.diff(panel.offsets), calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())}
+        )
+        return models, self._judged(models, panel.offsets, scores, calibration, learned=True)
 
     def score_panel(self, models: Models, panel: Panel, top: int | None = 0) -> tuple[Scores, Contributions]:
         """Score each row by its asset's model, and name the `top` features that weigh most (default none).
@@ -95,7 +97,8 @@ class Detector(BaseEstimator, ABC):
     def update_panel(self, models: Models, panel: Panel) -> Models:
         """Learn from new rows without the old ones; assets without rows are returned as they are.
 
-        The thresholds follow the scores that the rows have once they are learned, as in training.
+        The thresholds follow the scores that the rows have once they are learned, as in training. Older rows keep the
+        score that they had in their time, so after a start with few rows a threshold lags behind for a while.
         """
         if not self.incremental:
             raise ParameterError(f"{type(self).__name__} cannot learn from new rows without the old ones; fit it anew")
@@ -107,7 +110,7 @@ class Detector(BaseEstimator, ABC):
             scores, panel.offsets, weights, scales, 1.0 - self.contamination, self._rank_ratio(), self._slack()
         )
         rows = models.rows + np.diff(panel.offsets)
-        return Models(rows, calibration.thresholds, {**state, **calibration.to_state()})
+        return Models(rows, calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())})
 
     def merge_models(self, models: Models, other: Models) -> Models:
         """Merge models of the same assets that were learned from different rows."""
@@ -118,7 +121,9 @@ class Detector(BaseEstimator, ABC):
             Calibration.from_state(other.state, other.threshold, ratio), 1.0 - self.contamination, ratio, slack
         )
         state = self._combine(models.state, other.state)
-        return Models(models.rows + other.rows, calibration.thresholds, {**state, **calibration.to_state()})
+        return Models(
+            models.rows + other.rows, calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())}
+        )
 
     def _judged(
         self,
@@ -126,17 +131,20 @@ class Detector(BaseEstimator, ABC):
         offsets: NDArray[np.int64],
         scores: NDArray[np.float64],
         calibration: Calibration | None = None,
+        *,
+        learned: bool = False,
     ) -> Scores:
         calibration = calibration or Calibration.from_state(models.state, models.threshold, self._rank_ratio())
         thresholds = np.repeat(models.threshold, np.diff(offsets))
-        return Scores(scores, calibration.p_values(scores, offsets), scores > thresholds)
+        p_values = calibration.p_values(scores, offsets, learned=learned)
+        return Scores(scores, p_values, scores > thresholds)
 
     # What a detector implements --------------------------------------------------------------------------------------
 
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
-        if not 0.0 < self.contamination <= 0.5:
-            raise ParameterError(f"contamination must be above 0 and at most 0.5, not {self.contamination}")
+        if not (is_number(self.contamination) and 0.0 < self.contamination <= 0.5):
+            raise ParameterError(f"contamination must be above 0 and at most 0.5, not {self.contamination!r}")
         if self.infinite not in ("error", "missing"):
             raise ParameterError(f"infinite must be 'error' or 'missing', not {self.infinite!r}")
 
@@ -179,6 +187,10 @@ class Detector(BaseEstimator, ABC):
         """Return the weight that may be forgotten at the ends of a distribution."""
         return 0.0
 
+    def _whole(self) -> bool:
+        """Return whether every row weighs 1."""
+        return self._slack() == 0.0
+
     def _forgetting(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return a weight for each new row and a factor for what each asset knew before."""
         return np.ones(int(offsets[-1])), np.ones(len(offsets) - 1)
@@ -192,8 +204,8 @@ class Detector(BaseEstimator, ABC):
         `n_features_in_`. `y` is ignored unless the detector is supervised.
         """
         panel = Panel.of_matrix(X, _names(X), infinite=self.infinite)
-        self.n_features_in_ = panel.n_features
         self.model_, scores = self.fit_panel(panel)
+        self.n_features_in_ = panel.n_features
         self.features_ = panel.features
         self.decision_scores_ = scores.score
         self.labels_ = scores.alert.astype(np.int64)
@@ -253,6 +265,11 @@ class Detector(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def is_number(value: object) -> bool:
+    """Return whether a parameter is a real number, and no truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _names(X: ArrayLike) -> list[str] | None:

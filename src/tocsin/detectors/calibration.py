@@ -34,10 +34,15 @@ class Calibration:
         kernels.calibrate(scores, offsets, share, sketches.ranks, sketches.cells, thresholds)
         return cls(sketches, thresholds, at_grid=True)
 
-    def p_values(self, scores: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the share of training scores at least as high, the row itself counted, shape (n_rows,)."""
+    def p_values(
+        self, scores: NDArray[np.float64], offsets: NDArray[np.int64], *, learned: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the share of training scores at least as high, shape (n_rows,); each row itself counts once.
+
+        `learned` says that these are the training scores, where it is counted already.
+        """
         p_values = np.empty(len(scores))
-        kernels.survival(scores, offsets, self.sketches.cells, p_values)
+        kernels.survival(scores, offsets, learned, self.sketches.cells, p_values)
         return p_values
 
     def absorb(
@@ -63,9 +68,9 @@ class Calibration:
         thresholds = sketches.quantiles(share)
         return Calibration(sketches, np.where(np.isnan(thresholds), np.inf, thresholds))
 
-    def to_state(self) -> dict[str, Ragged]:
-        """Return the arrays that `from_state` reads."""
-        return self.sketches.to_state(len(self.thresholds), PREFIX, at_grid=self.at_grid)
+    def to_state(self, *, whole: bool) -> dict[str, Ragged]:
+        """Return the arrays that `from_state` reads; `whole` as in `Sketches.to_state`."""
+        return self.sketches.to_state(len(self.thresholds), PREFIX, at_grid=self.at_grid, whole=whole)
 
     @classmethod
     def from_state(cls, state: Mapping[str, Ragged], thresholds: NDArray[np.float64], ratio: float) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.errors import ParameterError
 from tocsin.kernels import sketch, update
 from tocsin.kernels.sketch import Cells
 from tocsin.models import Ragged
@@ -67,19 +68,23 @@ class Sketches:
             errors[cell] = max(left.max(), right.max())
         return errors
 
-    def to_state(self, n_assets: int, prefix: str = "", *, at_grid: bool) -> dict[str, Ragged]:
-        """Return the arrays as entries an asset; bounds that follow from the row counts are left out."""
+    def to_state(self, n_assets: int, prefix: str = "", *, at_grid: bool, whole: bool) -> dict[str, Ragged]:
+        """Return the arrays as entries an asset; bounds that follow from the row counts are left out.
+
+        `whole` says that all rows weigh 1, so that bounds are whole numbers, in half the space.
+        """
         totals, knots, starts, _, below, upto = self.cells
         width = len(totals) // n_assets if n_assets else 0
         edges = starts[::width] if width else np.zeros(n_assets + 1, np.int64)
         sizes = np.diff(starts).astype(np.int32)
-        none = Ragged(np.zeros(0), np.zeros(n_assets + 1, np.int64))
+        kind = np.uint32 if whole else np.float64
+        none = Ragged(np.zeros(0, kind), np.zeros(n_assets + 1, np.int64))
         return {
             f"{prefix}totals": Ragged.of_rows(totals.reshape(n_assets, width)),
             f"{prefix}sizes": Ragged.of_rows(sizes.reshape(n_assets, width)),
             f"{prefix}knots": Ragged(knots, edges),
-            f"{prefix}below": none if at_grid else Ragged(below, edges),
-            f"{prefix}upto": none if at_grid else Ragged(upto, edges),
+            f"{prefix}below": none if at_grid else Ragged(below.astype(kind), edges),
+            f"{prefix}upto": none if at_grid else Ragged(upto.astype(kind), edges),
         }
 
     @classmethod
@@ -88,14 +93,16 @@ class Sketches:
         totals, _ = state[f"{prefix}totals"]
         sizes = state[f"{prefix}sizes"].values.astype(np.int64)
         knots, edges = state[f"{prefix}knots"]
-        below, bound_edges = state[f"{prefix}below"]
-        upto = state[f"{prefix}upto"].values
+        bound_edges = state[f"{prefix}below"].offsets
+        below, upto = (state[f"{prefix}{name}"].values.astype(np.float64) for name in ("below", "upto"))
         starts = np.concatenate([[0], np.cumsum(sizes)])
         width = len(totals) // max(len(edges) - 1, 1)
         fresh = np.repeat(np.diff(bound_edges) == 0, width)
         if not fresh.any():
             return cls(Cells(totals, knots, starts, starts[:-1], below, upto))
         shared = cls.at_grid(np.where(fresh, totals, 0).astype(np.int64), ratio, knots.dtype).cells
+        if (np.diff(shared.starts)[fresh] != sizes[fresh]).any():
+            raise ParameterError("these models were learned with another tail_error or form; set it back, or fit anew")
         own = len(shared.upto) + np.cumsum(np.where(fresh, 0, sizes)) - np.where(fresh, 0, sizes)
         bounds = np.where(fresh, shared.bounds, own)
         pools = np.concatenate([shared.below, below]), np.concatenate([shared.upto, upto])

@@ -42,16 +42,20 @@ def calibrate(
 
 @kernel
 def survival(
-    scores: NDArray[np.float64], offsets: NDArray[np.int64], cells: Cells, p_values: NDArray[np.float64]
+    scores: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    learned: bool,
+    cells: Cells,
+    p_values: NDArray[np.float64],
 ) -> None:
-    """Write (training scores at least as high + 1) / (training scores + 1) for each score; cells are assets."""
+    """Write the share of training scores at least as high, the row itself counted once; cells are assets."""
     width = slots_for(widest(cells))
     padded = np.empty(width + 1, cells.knots.dtype)
     shares, table = np.empty(width + 1), np.empty(2 * width)
     for asset in range(len(offsets) - 1):
         knots, below, upto = cell_of(cells, asset)
         for under in range(len(knots) + 1):
-            shares[under] = np.exp(-tail_cost(below, upto, cells.totals[asset], under, True, False))
+            shares[under] = np.exp(-tail_cost(below, upto, cells.totals[asset], under, True, learned))
         spread(knots, shares, True, width, table)
         pad_knots(knots, width, padded)
         rows = scores[offsets[asset] : offsets[asset + 1]]

@@ -46,7 +46,7 @@ def _fold_double(word: np.uint64) -> np.uint64:
 
 
 @kernel
-def _span_single(x: NDArray[Any], spare: NDArray[np.uint64]) -> tuple[int, np.uint64, np.uint64]:
+def _span_single(x: NDArray[Any]) -> tuple[int, np.uint64, np.uint64]:
     """Return how many values are missing, and the lowest and highest key."""
     bits = x.view(np.uint32)
     low, high, missing = np.uint32(0xFFFFFFFF), np.uint32(0), np.int32(0)
@@ -59,7 +59,7 @@ def _span_single(x: NDArray[Any], spare: NDArray[np.uint64]) -> tuple[int, np.ui
 
 
 @kernel
-def _span_double(x: NDArray[Any], spare: NDArray[np.uint64]) -> tuple[int, np.uint64, np.uint64]:
+def _span_double(x: NDArray[Any]) -> tuple[int, np.uint64, np.uint64]:
     bits = x.view(np.uint64)
     low, high, missing = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0), np.int64(0)
     for row in range(len(x)):
@@ -95,7 +95,7 @@ def _pack(x: NDArray[Any], packed: NDArray[np.uint64]) -> tuple[int, np.uint64, 
 
     The lowest bits of a key that would cost a pass but seldom decide are cut off; `_settle` sees to them.
     """
-    missing, low, high = _span(x, packed)
+    missing, low, high = _span(x)
     count = len(x) - missing
     width = _width(high - low) if count > 0 else 0
     room = TWO_DIGITS if x.itemsize == 4 and count <= SPARSE else 32
