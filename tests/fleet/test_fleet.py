@@ -115,6 +115,79 @@ def test_update_learns_and_takes_in_new_assets(fleet, readings):
     assert fleet.models["threshold"][0].as_py() == single.threshold_
 
 
+KEYS = pl.Series("pump", [3, 5] * 40)
+
+
+def of_types(keys=KEYS, times=None, dtype=pl.Float64, more=None):
+    """Return readings of two assets with columns of the given types; `more` is the key of a third."""
+    rng = np.random.default_rng(0)
+    clock = pl.int_range(80, eager=True) if times is None else times(pl.int_range(80, eager=True) * 86_400_000)
+    frame = pl.DataFrame({"pump": keys, "at": clock, "x": rng.normal(size=80)}).cast({"x": dtype})
+    last = frame.tail(1).with_columns(pump=pl.lit(more, dtype=frame.schema["pump"]))
+    return frame if more is None else pl.concat([frame, last])
+
+
+def stamps(unit, zone=None):
+    return lambda ms: ms.cast(pl.Datetime("ms", zone)).cast(pl.Datetime(unit, zone))
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ({"dtype": pl.Float32}, {"dtype": pl.Float64, "more": 7}),
+        ({"dtype": pl.Float64}, {"dtype": pl.Float32, "more": 7}),
+        ({"times": stamps("us")}, {"times": stamps("ms"), "more": 7}),
+        ({"times": stamps("us")}, {"times": lambda ms: stamps("ms")(ms).cast(pl.Date), "more": 7}),
+        ({"times": stamps("us")}, {"times": stamps("us", "UTC")}),
+        ({}, {"keys": KEYS.cast(pl.Int32), "more": 7}),
+        ({}, {"keys": KEYS.cast(pl.String), "more": "7"}),
+        ({"keys": KEYS.cast(pl.String)}, {"more": 7}),
+    ],
+)
+def test_later_readings_may_be_of_other_types(then, now, tmp_path):
+    fleet = Fleet(key="pump", time="at").fit(of_types(**then))
+    schema = fleet.models.schema
+    fleet.update(of_types(**now))
+    assert fleet.models.schema == schema
+    assert sorted(map(str, fleet.keys)) == ["3", "5", "7"][: 3 if "more" in now else 2]
+    fleet.save(tmp_path / "fleet")
+    table = Fleet.load(tmp_path / "fleet").score(of_types(**now))
+    assert len(table) == len(of_types(**now))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ({}, {"keys": KEYS.cast(pl.String), "more": "zz"}, "asset 'zz' cannot join a fleet whose keys are"),
+        ({}, {"keys": KEYS.cast(pl.String), "more": "007"}, "asset '007' cannot join"),
+        ({"times": stamps("us")}, {}, "times are whole numbers here, but dates and times in the fleet"),
+    ],
+)
+def test_later_readings_of_types_that_do_not_fit(then, now, said):
+    fleet = Fleet(key="pump", time="at").fit(of_types(**then))
+    before = fleet.models
+    with pytest.raises(ColumnError, match=said):
+        fleet.update(of_types(**now))
+    assert fleet.models is before
+
+
+def test_one_odd_key_does_not_hide_the_others():
+    fleet = Fleet(key="pump", time="at").fit(of_types())
+    assert len(fleet.score(of_types(keys=KEYS.cast(pl.String), more="zz"))) == 80
+    assert fleet.report.unknown_assets == ["zz"]
+    fleet.score(of_types(keys=KEYS.cast(pl.String), more="007"))
+    assert fleet.report.unknown_assets == ["007"]
+
+
+def test_assets_with_few_readings_are_noted(readings):
+    fleet = Fleet(key="pump", time="at").fit(pl.concat([readings, readings.head(3).with_columns(pump=pl.lit("new"))]))
+    assert any("1 asset has fewer than 20 readings" in note for note in fleet.report.notes)
+    with pytest.raises(ParameterError, match="threads must be at least 1"):
+        fleet.score(readings, threads=-1)
+    with pytest.raises(ParameterError, match="features names no column"):
+        Fleet(features=[])
+
+
 def test_explanations_of_alerts(readings):
     fleet = Fleet(ECOD(extrapolate=True), key="pump", time="at").fit(readings)
     new = make_readings(seed=3).with_columns(

@@ -30,6 +30,9 @@ from tocsin.tables.results import ResultWriter
 
 T = TypeVar("T")
 
+FEW = 20
+"""Fewer readings than these say too little of what is normal; it is noted."""
+
 
 class Fleet:
     """A detector, which columns it looks at, and the table of its models, one an asset.
@@ -76,6 +79,7 @@ class Fleet:
         self.detector = ECOD() if detector is None else detector
         self.columns = Columns(key, time, features, sensor, value)
         self.features: tuple[str, ...] = ()
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.version = 0
         self.report = Report()
         self._models: ModelTable | None = None
@@ -124,8 +128,13 @@ class Fleet:
             raise EmptyDataError("no readings to learn from")
         self._models = ModelTable.concat(parts)
         self._alerts = pa.concat_tables(alerts)
-        self.features, self.version = readings.features, 1
-        return self._done(report, readings, started)
+        self.features, self.dtype, self.version = readings.features, readings.dtype, 1
+        short = sum(rows < FEW for rows in self._models.scalars("rows"))
+        self._done(report, readings, started)
+        if short:
+            what = "asset has" if short == 1 else "assets have"
+            report.notes.append(f"{short:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
+        return self
 
     def update(
         self, source: Any, *, progress: Progress | None = None, threads: int | None = None, **reading: Any
@@ -140,18 +149,19 @@ class Fleet:
         report = _report_of(readings)
 
         def learn(panel: Panel) -> ModelTable:
+            panel, time_type = known.like_own(panel.astype(self.dtype), readings.time_type)
             index = known.index_of(panel.keys)
             parts: list[ModelTable] = []
             old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
             if len(old):
                 part, before = panel.take_assets(old), known.take(index[old])
                 models = self.detector.update_panel(before.to_models(), part)
-                table = ModelTable.of_panel(models, part, readings.time_type, before.scalars("version"))
+                table = ModelTable.of_panel(models, part, time_type, before.scalars("version"))
                 parts.append(table.since(before))
             if len(new):
                 part = panel.take_assets(new)
                 models, _ = self.detector.fit_panel(part)
-                parts.append(ModelTable.of_panel(models, part, readings.time_type))
+                parts.append(ModelTable.of_panel(models, part, time_type))
             return ModelTable.concat(parts)
 
         parts = list(_run(readings, learn, report, progress, threads))
@@ -307,6 +317,7 @@ class Fleet:
             parameters=self.detector.get_params(),
             columns=asdict(self.columns),
             features=list(self.features),
+            dtype=self.dtype.name,
             version=self.version,
         )
 
@@ -327,6 +338,7 @@ class Fleet:
         except (TypeError, ParameterError) as error:
             raise FleetError(f"{path} does not fit this Tocsin: {error}") from None
         fleet.features, fleet.version = tuple(header.features), header.version
+        fleet.dtype = np.dtype(header.dtype)
         fleet._models, fleet._alerts = ModelTable(models), alerts
         return fleet
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tocsin.errors import did_you_mean
+from tocsin.errors import ColumnError, did_you_mean
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel
 from tocsin.tables.times import restore_times
@@ -76,17 +77,41 @@ class ModelTable:
     def _known(self) -> pa.Array:
         return self.keys.combine_chunks()
 
+    def keys_like_own(self, keys: pa.Array) -> pa.Array:
+        """Return keys in the type of the fleet's own, null where one cannot be written in it."""
+        own = self.keys.type
+        if keys.type == own:
+            return keys
+        given = pl.Series(keys)
+        wanted = pl.Series(pa.nulls(0, own)).dtype
+        cast = given.cast(wanted, strict=False)
+        same = cast.cast(given.dtype, strict=False).eq_missing(given)
+        return pl.select(pl.when(same).then(cast)).to_series().to_arrow().cast(own)
+
     def index_of(self, keys: pa.Array) -> NDArray[np.int64]:
         """Return the row of each key, -1 where there is none; the keys may be of another but comparable type."""
-        known = self._known
-        if keys.type != known.type:
-            try:
-                keys = keys.cast(known.type)
-            except pa.ArrowInvalid:
-                keys = keys.cast(pa.string()) if pa.types.is_string(known.type) else pa.nulls(len(keys), known.type)
-        found = pc.index_in(keys, value_set=known)
+        found = pc.index_in(self.keys_like_own(keys), value_set=self._known, skip_nulls=True)
         index: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return index
+
+    def like_own(self, panel: Panel, time_type: pa.DataType | None) -> tuple[Panel, pa.DataType | None]:
+        """Return a panel with keys and values in the types of the fleet's own, and the type of the fleet's times.
+
+        Raises
+        ------
+        ColumnError
+            If that cannot be: text among keys that are numbers, or dates where times are whole numbers.
+        """
+        keys = self.keys_like_own(panel.keys)
+        if keys.null_count:
+            odd = panel.keys.filter(keys.is_null())[0].as_py()
+            raise ColumnError(f"asset {odd!r} cannot join a fleet whose keys are of type {self.keys.type}; rename it")
+        own = self.table.schema.field("first_time").type
+        if time_type is not None and _is_clock(time_type) != _is_clock(own):
+            kinds = ("dates and times", "whole numbers")
+            here, there = kinds if _is_clock(time_type) else kinds[::-1]
+            raise ColumnError(f"times are {here} here, but {there} in the fleet; give the same kind of times")
+        return replace(panel, keys=keys), None if time_type is None else own
 
     def known(self, panel: Panel) -> tuple[Panel, NDArray[np.int64], list[str]]:
         """Leave out assets without a model; return the others, the rows of their models, and who was left out."""
@@ -134,6 +159,10 @@ class ModelTable:
         """Return a column of `COLUMNS` as Python values."""
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+
+def _is_clock(time_type: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(time_type) or pa.types.is_date(time_type))
 
 
 def _times(times: NDArray[np.int64], empty: NDArray[np.bool_], time_type: pa.DataType) -> pa.Array:

@@ -36,6 +36,7 @@ class Header(BaseModel):
     parameters: dict[str, str | int | float | bool | None]
     columns: dict[str, Any]
     features: list[str]
+    dtype: Literal["float32", "float64"]
     version: int
     assets: int
     models: str

@@ -51,6 +51,8 @@ class Columns:
         if self.features is not None:
             names = [self.features] if isinstance(self.features, str) else self.features
             object.__setattr__(self, "features", tuple(names))
+            if not self.features:
+                raise ParameterError("features names no column; leave it out to take every numeric one")
         if (self.sensor is None) != (self.value is None):
             given, other = ("sensor", "value") if self.value is None else ("value", "sensor")
             raise ParameterError(f"{given} is given without {other}; a long table needs both")

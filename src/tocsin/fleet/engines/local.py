@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from tocsin.errors import ParameterError
 from tocsin.panel import Panel
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ def run(panels: Iterator[Panel], work: Callable[[Panel], T], threads: int | None
     Kernels release the interpreter lock, so threads are enough. What is held in memory is at most `threads` + 2
     panels and their results. An error in `panels` or `work` ends the run; panels that have not begun are dropped.
     """
+    if threads is not None and threads < 1:
+        raise ParameterError(f"threads must be at least 1, not {threads}")
     threads = threads or cores()
     waiting: deque[Future[T]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tocsin")
