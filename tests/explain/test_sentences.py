@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import polars as pl
 import pytest
 
-from tocsin.explain.sentences import plain, sentence
+from tocsin import ECOD
+from tocsin.explain.sentences import decimals, plain, sentence
 
 BASE = {
     "feature": "vibration",
@@ -58,9 +62,67 @@ def test_sentence(change, said):
         (-12.34567, "-12.35"),
         (123456.7, "123457"),
         (0.01234567, "0.01235"),
-        (1.23456e-7, "1.23e-7"),
+        (1.23456e-7, "1.235e-7"),
+        (-0.0, "0"),
         (1e22, "1e+22"),
     ],
 )
 def test_plain_numbers(number, said):
-    assert pl.DataFrame({"x": [number]}).select(plain("x")).item() == said
+    assert said_of(number) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "gap", "said"),
+    [
+        (26.0949, 30.0, "26.09"),
+        (26.0949, 0.02, "26.095"),
+        (101325.3, 0.3, "101325.3"),
+        (1 / 3, 1e-30, "0.333333333333333"),
+        (0.0, 1e-9, "0"),
+    ],
+)
+def test_numbers_that_lie_close_show_more_digits(number, gap, said):
+    assert said_of(number, gap) == said
+
+
+def said_of(number, gap=None):
+    column = pl.lit(number, pl.Float64)
+    return pl.select(plain(column, decimals(column, pl.lit(gap, pl.Float64)))).item()
+
+
+SCALES = {
+    "narrow": lambda rng, size: rng.normal(100, 0.05, size),
+    "pressure": lambda rng, size: rng.normal(101325, 0.3, size),
+    "mains": lambda rng, size: rng.normal(50, 0.0003, size),
+    "tiny": lambda rng, size: rng.normal(0, 1e-7, size),
+    "huge": lambda rng, size: rng.normal(1e17, 1e13, size),
+    "cauchy": lambda rng, size: rng.standard_cauchy(size),
+    "lattice": lambda rng, size: rng.gamma(2, 1, size).round(1),
+    "constant": lambda rng, size: np.where(rng.random(size) < 0.002, rng.normal(50, 1, size), 0.12345678901),
+    "far": lambda rng, size: np.where(rng.random(size) < 0.01, 2e5, rng.normal(100050.5, 0.03, size)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [1, 4])
+@pytest.mark.parametrize("scale", SCALES)
+def test_what_a_sentence_says_is_true(scale, width, dtype):
+    """The printed numbers alone, put back, are outside the range and no alert."""
+    matrix = SCALES[scale](np.random.default_rng(7), (2000, width)).astype(dtype)
+    detector = ECOD(contamination=0.02).fit(matrix)
+    alerts = matrix[detector.predict(matrix) == 1]
+    told = detector.explain(alerts, top=width).filter(pl.col("limit").is_not_null())
+    assert len(told) > 0
+    mended = []
+    for row in told.iter_rows(named=True):
+        numbers = re.findall(r"(?:was|usual|to|At) (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)", row["sentence"])
+        value, *usual, limit = map(float, numbers)
+        assert value != limit
+        if not row["low"] <= row["value"] <= row["high"]:
+            assert not usual[0] <= value <= usual[-1]
+        if not row["low"] < row["limit"] < row["high"]:  # inside, it may be that one value alone is no alert
+            reading = alerts[row["row"]].copy()
+            reading[int(row["feature"][1:])] = limit
+            mended.append(reading)
+    assert len(mended) > 0
+    assert not detector.predict(np.array(mended)).any()
