@@ -19,7 +19,7 @@ from tocsin.detectors.ecod import ECOD
 from tocsin.errors import EmptyDataError, FleetError, NotFittedError, ParameterError, UnknownAssetError
 from tocsin.fleet import store
 from tocsin.fleet.engines import local
-from tocsin.fleet.lookup import nearest, position
+from tocsin.fleet.lookup import nearest, only_asset
 from tocsin.fleet.models import ModelTable
 from tocsin.fleet.report import Progress, Report
 from tocsin.fleet.results import explanations, score_table, take_scores, with_explanations
@@ -279,23 +279,20 @@ class Fleet:
         """
         known = self._fitted()
         readings = self._open(source, self.features, reading)
-        for panel in readings.panels():
-            found = position(panel.keys, asset)
-            if found is None:
-                continue
-            part, index, missing = known.known(panel.take_assets(np.array([found])))
-            if missing:
-                raise _unknown(missing[0], known)
-            models = known.take(index).to_models()
-            scores, _ = self.detector.score_panel(models, part)
-            row = int(np.argmax(scores.score)) if at is None else nearest(part, at, readings.time_type)
-            chosen = np.array([row])
-            one = take_scores(scores, chosen)
-            reasons = explanations(self.detector, models, part, scores, chosen, top)
-            table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
-            assert isinstance(table, pl.DataFrame)
-            return table.join(reasons.drop("row"), how="cross")
-        raise UnknownAssetError(f"no readings of asset {asset!r} in the source{known.near(asset)}")
+        if asset is None and len(known) == 1:
+            asset = known.scalars("key")[0]
+        part, index, missing = known.known(only_asset(readings.panels(), asset))
+        if missing:
+            raise _unknown(missing[0], known)
+        models = known.take(index).to_models()
+        scores, _ = self.detector.score_panel(models, part)
+        row = int(np.argmax(scores.score)) if at is None else nearest(part, at, readings.time_type)
+        chosen = np.array([row])
+        one = take_scores(scores, chosen)
+        reasons = explanations(self.detector, models, part, scores, chosen, top)
+        table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
+        assert isinstance(table, pl.DataFrame)
+        return table.join(reasons.drop("row"), how="cross")
 
     # Keeping ---------------------------------------------------------------------------------------------------------
 
