@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import polars as pl
 import pyarrow as pa
@@ -87,6 +89,10 @@ def test_damaged_foreign_and_newer_folders(saved, tmp_path):
     change(saved, format_version=99)
     says(saved, "has format 99, this Tocsin reads up to 1; upgrade Tocsin")
     (saved / "fleet.json").write_text(original)
+    for version in ("2", None, 1.5):
+        change(saved, format_version=version)
+        says(saved, f"damaged: format_version is {version!r}")
+    (saved / "fleet.json").write_text(original)
     change(saved, assets=4)
     says(saved, "damaged: 5 models where fleet.json says 4")
     change(saved, assets=5, models="../elsewhere.arrow")
@@ -106,6 +112,11 @@ def test_damaged_foreign_and_newer_folders(saved, tmp_path):
     for cut in (0, 10, len(whole) // 2, len(whole) - 3):
         models.write_bytes(whole[:cut])
         says(saved, "damaged")
+    table = pa.ipc.open_file(pa.BufferReader(whole)).read_all()
+    for foreign in (pa.table({"x": range(5)}), table.append_column("note", pa.array(["mine"] * 5))):
+        with pa.ipc.new_file(models, foreign.schema) as writer:
+            writer.write_table(foreign)
+        says(saved, "holds no models")
     models.unlink()
     says(saved, "is missing")
 
@@ -162,6 +173,57 @@ for _ in range(40):
     writer.stdout.close()
     assert writer.returncode == 0
     assert opened > 5
+
+
+def test_two_processes_save_and_one_reads(saved):
+    code = f"""
+from tocsin import Fleet
+fleet = Fleet.load({str(saved)!r})
+print("ready", flush=True)
+for _ in range(15):
+    fleet.save({str(saved)!r})
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
+    for writer in writers:
+        writer.stdout.readline()
+    while any(writer.poll() is None for writer in writers):
+        assert len(Fleet.load(saved)) == 5
+    for writer in writers:
+        writer.stdout.close()
+        assert writer.returncode == 0
+    assert len(Fleet.load(saved)) == 5
+    assert len(list(saved.iterdir())) == 3
+
+
+def test_a_save_waits_for_another(fleet, saved):
+    fcntl = pytest.importorskip("fcntl")
+    before = {file.name for file in saved.iterdir()}
+    handle = os.open(saved, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    second = threading.Thread(target=fleet.save, args=(saved,))
+    second.start()
+    second.join(0.3)
+    assert second.is_alive()
+    assert {file.name for file in saved.iterdir()} == before
+    os.close(handle)
+    second.join()
+    assert len({file.name for file in saved.iterdir()} - before) == 2
+
+
+@pytest.mark.parametrize("killed", ["at first", "later"])
+def test_what_a_killed_save_left_is_swept(killed, fleet, tmp_path):
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    if killed == "later":
+        fleet.save(folder)
+        (folder / "notes.txt").write_text("mine")
+    for name in ("models-0123456789ab.arrow", "alerts-0123456789ab.arrow", ".fleet.json.0123456789ab"):
+        (folder / name).write_text("half")
+    fleet.save(folder)
+    assert len(Fleet.load(folder)) == 5
+    assert len(list(folder.glob("*.arrow"))) == 2
+    others = {file.name for file in folder.iterdir() if file.suffix != ".arrow"}
+    assert others == {"fleet.json"} | ({"notes.txt"} if killed == "later" else set())
 
 
 def test_one_asset_of_many_is_scored_by_its_own_model(tmp_path):

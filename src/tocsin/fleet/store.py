@@ -1,16 +1,18 @@
 """A fleet on disk: a folder with `fleet.json` and Arrow files, which no one ever sees half written.
 
 `fleet.json` names the files it belongs to, and they are never changed. A save writes new ones beside them and then
-replaces `fleet.json`, in one step; whoever has the old files open keeps reading them. Opening a fleet maps the models
-and runs no code that comes from the folder.
+replaces `fleet.json`, in one step; whoever has the old files open keeps reading them. Processes that save to one folder
+take turns. Opening a fleet maps the models and runs no code that comes from the folder.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +21,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tocsin.errors import FleetError, OutputError
+from tocsin.fleet.models import COLUMNS
 
 FORMAT_VERSION = 1
 HEADER = "fleet.json"
@@ -51,33 +54,29 @@ def save(path: Path, models: pa.Table, alerts: pa.Table, **header: Any) -> None:
     OutputError
         If the folder holds something else or cannot be written; what was there is left as it was.
     """
-    if path.exists() and not (path / HEADER).is_file() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not (path / HEADER).is_file() and (not path.is_dir() or not all(map(_ours, path.iterdir()))):
         raise OutputError(f"{path} exists and is not a fleet; choose another path or remove it")
     stamp = uuid.uuid4().hex[:12]
     names = {"models": f"models-{stamp}.arrow", "alerts": f"alerts-{stamp}.arrow"}
     filled = Header(written=datetime.now(UTC), assets=models.num_rows, **header, **names)
     fresh = not path.exists()
-    target = path.with_name(f".{path.name}.{stamp}") if fresh else path
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        _write(target / names["models"], models)
-        _write(target / names["alerts"], alerts)
-        draft = target / f".{HEADER}.{stamp}"
-        draft.write_text(filled.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        draft.replace(target / HEADER)
-        if fresh:
-            target.rename(path)
-        else:
-            _sweep(path, keep={HEADER, *names.values()})
+        path.mkdir(parents=True, exist_ok=True)
+        with _alone(path):
+            try:
+                _write(path / names["models"], models)
+                _write(path / names["alerts"], alerts)
+                draft = path / f".{HEADER}.{stamp}"
+                draft.write_text(filled.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                draft.replace(path / HEADER)
+            finally:
+                _sweep(path)
     except OSError as error:
         raise OutputError(f"cannot write the fleet to {path}: {error.strerror or error}") from None
     finally:
         if fresh:
-            shutil.rmtree(target, ignore_errors=True)
-        elif not _is_current(path, stamp):
-            for left in path.glob(f"*{stamp}*"):
-                left.unlink(missing_ok=True)
-            (path / f".{HEADER}.{stamp}").unlink(missing_ok=True)
+            with suppress(OSError):  # it holds a fleet
+                path.rmdir()
 
 
 def load(path: Path) -> tuple[Header, pa.Table, pa.Table]:
@@ -88,20 +87,21 @@ def load(path: Path) -> tuple[Header, pa.Table, pa.Table]:
     FleetError
         If there is no fleet, it is damaged, or a newer Tocsin wrote it.
     """
-    for attempt in range(3):
-        header = _header(path)
-        try:
-            models, alerts = _map(path / header.models), _map(path / header.alerts)
-        except FileNotFoundError as error:
-            if attempt < 2:  # a save may have come between
-                continue
-            raise FleetError(f"{path} is damaged: {Path(error.filename or header.models).name} is missing") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise FleetError(f"{path} is damaged: {header.models} cannot be read ({_first_line(error)})") from None
-        if models.num_rows != header.assets:
-            raise FleetError(f"{path} is damaged: {models.num_rows} models where {HEADER} says {header.assets}")
-        return header, models, alerts
-    raise AssertionError
+    header = _header(path)
+    try:
+        models, alerts = _map(path / header.models), _map(path / header.alerts)
+    except FileNotFoundError as error:
+        if _header(path) != header:  # a save has come between
+            return load(path)
+        raise FleetError(f"{path} is damaged: {Path(error.filename or header.models).name} is missing") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise FleetError(f"{path} is damaged: {header.models} cannot be read ({_first_line(error)})") from None
+    if models.num_rows != header.assets:
+        raise FleetError(f"{path} is damaged: {models.num_rows} models where {HEADER} says {header.assets}")
+    state = models.schema.types[len(COLUMNS) :]
+    if tuple(models.column_names[: len(COLUMNS)]) != COLUMNS or not all(map(pa.types.is_large_list, state)):
+        raise FleetError(f"{path} is damaged: {header.models} holds no models")
+    return header, models, alerts
 
 
 def _header(path: Path) -> Header:
@@ -116,10 +116,11 @@ def _header(path: Path) -> Header:
         raise FleetError(f"{file} cannot be read: {_first_line(error)}") from None
     if not isinstance(content, dict) or content.get("format") != "tocsin.fleet":
         raise FleetError(f"{path} is not a fleet: {HEADER} is of another kind")
-    if content.get("format_version", 0) > FORMAT_VERSION:
-        raise FleetError(
-            f"{path} has format {content['format_version']}, this Tocsin reads up to {FORMAT_VERSION}; upgrade Tocsin"
-        )
+    version = content.get("format_version")
+    if not isinstance(version, int):
+        raise FleetError(f"{file} is damaged: format_version is {version!r}")
+    if version > FORMAT_VERSION:
+        raise FleetError(f"{path} has format {version}, this Tocsin reads up to {FORMAT_VERSION}; upgrade Tocsin")
     try:
         header = Header.model_validate(content)
     except ValidationError as error:
@@ -142,18 +143,32 @@ def _map(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def _is_current(path: Path, stamp: str) -> bool:
-    try:
-        return stamp in (path / HEADER).read_text(encoding="utf-8")
-    except OSError:
-        return False
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process saves to the folder, and hold them off; where there are no such locks, go on."""
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
-def _sweep(path: Path, keep: set[str]) -> None:
-    """Remove the files of former saves."""
-    for file in path.iterdir():
-        if file.name not in keep and file.name.split("-")[0] in ("models", "alerts") and file.suffix == ".arrow":
-            file.unlink(missing_ok=True)
+def _sweep(path: Path) -> None:
+    """Remove what former and failed saves left: files of ours that `fleet.json` does not name."""
+    with suppress(OSError):
+        header = path / HEADER
+        named = header.read_text(encoding="utf-8") if header.exists() else ""
+        for file in path.iterdir():
+            if _ours(file) and file.name not in named:
+                with suppress(OSError):
+                    file.unlink()
+
+
+def _ours(file: Path) -> bool:
+    return re.fullmatch(rf"((models|alerts)-\w{{12}}\.arrow|\.{re.escape(HEADER)}\.\w{{12}})", file.name) is not None
 
 
 def _first_line(error: Exception) -> str:
