@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,7 +33,17 @@ def _cache_folder() -> str:
     return str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tocsin" / digest)
 
 
+def _forget_old(folder: Path) -> None:
+    """Remove what other states of the source left beside a folder, once it is a week old."""
+    for other in folder.parent.glob("[0-9a-f]" * 16):
+        with suppress(OSError):
+            if time.time() - other.stat().st_mtime > 7 * 86_400:
+                shutil.rmtree(other, ignore_errors=True)
+
+
 _CACHE_FOLDER = _cache_folder()
+if not Path(_CACHE_FOLDER).exists():
+    _forget_old(Path(_CACHE_FOLDER))
 
 
 def kernel(function: F) -> F:
