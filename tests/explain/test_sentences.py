@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tocsin import ECOD
-from tocsin.explain.sentences import decimals, plain, sentence
+from tocsin.explain.sentences import decimals, plain, sentences
 
 BASE = {
     "feature": "vibration",
@@ -51,7 +51,7 @@ BASE = {
 )
 def test_sentence(change, said):
     frame = pl.DataFrame([{**BASE, **change}], schema_overrides={"limit": pl.Float64})
-    assert frame.select(sentence()).item() == said
+    assert sentences(frame).item() == said
 
 
 @pytest.mark.parametrize(

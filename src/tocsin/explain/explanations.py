@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tocsin.explain.sentences import sentence
+from tocsin.explain.sentences import sentences
 from tocsin.panel import Contributions, Evidence, Panel, Scores
 
 FIELDS = {
@@ -56,7 +56,7 @@ def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence
             "limit": pl.Series(limit).fill_nan(None),
         }
     )
-    return frame.with_columns(sentence=sentence())
+    return frame.with_columns(sentences(frame))
 
 
 def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:

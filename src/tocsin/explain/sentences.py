@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-UPPER, LOWER, HIGH, LOW, NOTHING = (pl.lit(word) for word in ("upper", "lower", "high", "low", ""))
-
 DIGITS, MOST_DIGITS = 4, 15
 """How many significant digits a number has at least, if they are not zeros, and at most."""
 
@@ -23,7 +21,7 @@ def decimals(number: pl.Expr, gap: pl.Expr) -> pl.Expr:
     return pl.min_horizontal(needed, own + MOST_DIGITS - DIGITS, 300)
 
 
-def sentence() -> pl.Expr:
+def sentences(explanations: pl.DataFrame) -> pl.Series:
     """Return the sentence of each row of a table of explanations.
 
     "vibration was 97.3, above its usual 21 to 42.6; about 1 reading in 1,441 is as high. At 55.1 there would have been
@@ -32,37 +30,47 @@ def sentence() -> pl.Expr:
     Numbers that differ in what the sentence says of them differ as text, and with the limit as it is printed there
     would indeed have been no alert.
     """
+    value, low, high, limit = (pl.col(name) for name in ("value", "low", "high", "limit"))
     above = pl.col("direction") == "above"
-    value, least, most = pl.col("value"), pl.col("low"), pl.col("high")
-    apart = [value - most, least - value, most - least, (value - pl.col("limit")).abs()]
-    gap = pl.min_horizontal(pl.when(each > 0).then(each) for each in apart)
-    said, low, high = (plain(number, decimals(number, gap)) for number in (value, least, most))
-    place = (
-        pl.when((value >= least) & (value <= most))
-        .then(
-            pl.format("near the {} end of its usual {} to {}", pl.when(above).then(UPPER).otherwise(LOWER), low, high)
-        )
-        .when(least == most)
-        .then(pl.format("{} its usual {}", pl.col("direction"), low))
-        .otherwise(pl.format("{} its usual {} to {}", pl.col("direction"), low, high))
+    apart = [value - high, low - value, high - low, (value - limit).abs()]
+    numbers = explanations.with_columns(
+        _above=above,
+        _gap=pl.min_horizontal(pl.when(each > 0).then(each) for each in apart),
+        _odds=(1.0 / pl.col("tail_probability")).round(0).cast(pl.Int64),
+    ).with_columns(
+        decimals(pl.col(name), pl.col("_gap")).alias(f"_{name}") for name in ("value", "low", "high", "limit")
     )
-    odds = (1.0 / pl.col("tail_probability")).round(0).cast(pl.Int64)
-    rarity = pl.format("; about 1 reading in {} is as {}", odds, pl.when(above).then(HIGH).otherwise(LOW))
-    remedy = pl.format(" At {} there would have been no alert.", _text(_limit(above, gap)))
-    return pl.format(
-        "{} was {}, {}{}.{}",
-        pl.col("feature"),
-        said,
-        place,
-        pl.when(odds >= 2).then(rarity).otherwise(NOTHING),
-        pl.when(pl.col("limit").is_null()).then(NOTHING).otherwise(remedy),
+    texts = numbers.with_columns(
+        _value=plain(value, pl.col("_value")),
+        _low=plain(low, pl.col("_low")),
+        _high=plain(high, pl.col("_high")),
+        _limit=_text(_towards_normal(pl.col("_above"), pl.col("_limit"))),
+        _end=pl.when("_above").then(pl.lit("upper")).otherwise(pl.lit("lower")),
+        _far=pl.when("_above").then(pl.lit("high")).otherwise(pl.lit("low")),
     )
+    nothing = pl.lit("")
+    parts = texts.select(
+        "feature",
+        "_value",
+        _place=pl.when((value >= low) & (value <= high))
+        .then(pl.format("near the {} end of its usual {} to {}", "_end", "_low", "_high"))
+        .when(low == high)
+        .then(pl.format("{} its usual {}", "direction", "_low"))
+        .otherwise(pl.format("{} its usual {} to {}", "direction", "_low", "_high")),
+        _rarity=pl.when(pl.col("_odds") >= 2)
+        .then(pl.format("; about 1 reading in {} is as {}", "_odds", "_far"))
+        .otherwise(nothing),
+        _remedy=pl.when(limit.is_null())
+        .then(nothing)
+        .otherwise(pl.format(" At {} there would have been no alert.", "_limit")),
+    )
+    said = pl.format("{} was {}, {}{}.{}", "feature", "_value", "_place", "_rarity", "_remedy")
+    return parts.select(sentence=said).to_series()
 
 
-def _limit(above: pl.Expr, gap: pl.Expr) -> pl.Expr:
+def _towards_normal(above: pl.Expr, places: pl.Expr) -> pl.Expr:
     """Return the limit, rounded towards normal; that of a constant feature, where each side is abnormal, as it is."""
     limit = pl.col("limit")
-    places = decimals(limit, gap)
     nearest = _rounded(limit, places)
     beyond = pl.when(above).then(nearest > limit).otherwise(nearest < limit)
     towards = _rounded(limit, places, pl.when(above).then(-1.0).otherwise(1.0))
