@@ -19,8 +19,9 @@ help:
 
 setup: $(DEV) ## Make .venv with all that development needs
 
-demo: $(RUNTIME) ## Find the faults of a made-up fleet, or of yours: DATA=path KEY=column TIME=column
-	@$(BIN)/tocsin demo $${DATA:+--data "$$DATA"} $${KEY:+--key "$$KEY"} $${TIME:+--time "$$TIME"}
+demo: $(RUNTIME) ## Find the faults of a made-up fleet, or of yours: DATA=path KEY=column TIME=column FEATURES='!label'
+	@$(BIN)/tocsin demo $${DATA:+--data "$$DATA"} $${KEY:+--key "$$KEY"} $${TIME:+--time "$$TIME"} \
+	$${FEATURES:+--features "$$FEATURES"} $(ARGS)
 
 test: $(DEV) ## Run the tests and the docstrings' examples; ARGS="-k panel" goes to pytest
 	$(PYTEST) $(ARGS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import xml.etree.ElementTree as ET
 
 import polars as pl
 import pytest
 
 from tocsin import Fleet
+from tocsin.cli import view
+from tocsin.tables.stores import scratch_folder
 
 
 def test_fit_says_what_it_took_and_what_it_left(run, folder, tmp_path):
@@ -32,6 +35,50 @@ def test_fit_hands_settings_and_columns_on(run, folder, tmp_path):
     assert sorted(json.loads(ran.out)["features"]) == ["bearing_temp", "vibration"]
     detector = Fleet.load(tmp_path / "fleet").detector
     assert (detector.contamination, detector.half_life, detector.form) == (0.05, None, "exact")
+
+
+def test_a_feature_may_have_a_comma_in_its_name(run, tmp_path):
+    (tmp_path / "odd.csv").write_text('"x, C",y,z\n' + "".join(f"{i},{i % 7},{i % 5}\n" for i in range(50)))
+    ran = run("fit", tmp_path / "odd.csv", "--features", ' "x, C",z', "--out", tmp_path / "fleet", "--json")
+    assert json.loads(ran.out)["features"] == ["x, C", "z"]
+    ran = run("fit", tmp_path / "odd.csv", "--features", '"!x, C"', "--out", tmp_path / "fleet", "--json")
+    assert json.loads(ran.out)["features"] == ["y", "z"]
+
+
+@pytest.mark.parametrize("memory", [0.0001, None])
+def test_memory_limits_what_is_read_at_once(run, folder, tmp_path, monkeypatch, memory):
+    used = []
+    monkeypatch.setattr("tocsin.tables.readings.scratch_folder", lambda tmp: used.append(tmp) or scratch_folder(tmp))
+    mixed = pl.read_csv(folder / "training.csv").sample(fraction=1.0, shuffle=True, seed=0)
+    mixed.write_parquet(tmp_path / "mixed.parquet")
+    given = ["--memory", memory] if memory else []
+    for words in (
+        ["fit", tmp_path / "mixed.parquet", "--key", "asset", "--time", "time", "--out", tmp_path / "fleet"],
+        ["score", tmp_path / "fleet", tmp_path / "mixed.parquet"],
+        ["update", tmp_path / "fleet", tmp_path / "mixed.parquet"],
+    ):
+        used.clear()
+        ran = run(*words, *given)
+        assert ran.code == 0, ran.err
+        assert bool(used) == bool(given)
+
+
+def test_what_comes_next_reads_the_data_alike(run, folder, tmp_path):
+    data = tmp_path / "plain.csv"
+    pl.read_csv(folder / "training.csv").write_csv(data, include_header=False, separator=";", null_value="NA")
+    read = ["--separator", ";", "--no-header", "--null-value", "NA"]
+    roles = ["--key", "column_1", "--time", "column_2"]
+    ran = run("fit", data, *roles, *read, "--out", tmp_path / "fleet")
+    told = f"{data} --separator ';' --no-header --null-value NA"
+    assert f"tocsin score {tmp_path}/fleet {told}" in ran.out
+    assert f"tocsin explain {tmp_path}/fleet {told} --asset" in run("score", tmp_path / "fleet", data, *read).out
+    demo = run("demo", "--data", data, *roles, *read, "--features", "!column_3").out
+    words = shlex.split(demo.rpartition("\n  tocsin fit ")[2])
+    assert words[0] == str(data)
+    assert run("fit", *words[:-1], tmp_path / "again").code == 0
+    again = Fleet.load(tmp_path / "again")
+    assert (again.detector.contamination, again.detector.extrapolate) == (0.001, True)
+    assert again.features == ("column_4", "column_5")
 
 
 def test_score_shows_the_worst_assets(run, folder):
@@ -68,6 +115,7 @@ def test_score_for_a_program_is_one_object(run, folder):
     ran = run("score", folder / "fleet", folder / "later.csv", "--json")
     result = json.loads(ran.out)
     assert (result["rows"], result["assets"], result["unknown_assets"]) == (960, 4, [])
+    assert result["missing"] == 0
     assert len(result["worst"]) == 4
     assert result["worst"][0]["sentence"].startswith(result["worst"][0]["feature"])
 
@@ -93,6 +141,44 @@ def test_explain_shows_sentences_ranges_and_parts(run, folder):
     assert fault["feature"] in first
     assert "●" in first
     assert "━" in first
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_explain_fits_the_terminal(run, folder, monkeypatch, width):
+    run("info")
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run("explain", folder / "fleet", folder / "later.csv", "--asset", "pump-01").out
+    header = next(line for line in shown.splitlines() if "Feature" in line)
+    assert header.split() == ["Feature", "Value", "Normal", "range", "Share"]
+    assert max(len(line) for line in shown.splitlines() if "●" in line) <= width
+
+
+@pytest.mark.parametrize(
+    ("shift", "told"),
+    [("0s", ""), ("4m", " (nearest to {asked}, 4 min away)"), ("2d", " (nearest to {asked}, 2 d away)")],
+)
+def test_explain_says_how_far_the_nearest_reading_is(run, folder, shift, told):
+    times = pl.read_csv(folder / "later.csv", try_parse_dates=True).filter(asset="pump-01")["time"]
+    asked = times.dt.offset_by(shift).max()
+    ran = run("explain", folder / "fleet", folder / "later.csv", "--asset", "pump-01", "--at", asked)
+    expected = f"pump-01 at {times.max():%Y-%m-%d %H:%M}{told.format(asked=f'{asked:%Y-%m-%d %H:%M}')}  "
+    assert ran.out.startswith(expected)
+
+
+def test_explain_says_how_far_among_whole_numbers(run, tmp_path):
+    (tmp_path / "steps.csv").write_text("step,flow\n" + "".join(f"{2 * i},{i % 7}\n" for i in range(50)))
+    run("fit", tmp_path / "steps.csv", "--time", "step", "--out", tmp_path / "fleet")
+    shown = run("explain", tmp_path / "fleet", tmp_path / "steps.csv", "--at", "101.5").out
+    assert shown.startswith("The reading at 98 (nearest to 101.5, 3.5 away)  ")
+    assert run("explain", tmp_path / "fleet", tmp_path / "steps.csv", "--at", "98").out.startswith(
+        "The reading at 98  "
+    )
+
+
+@pytest.mark.parametrize(("p_value", "told"), [(1.0, False), (0.6, False), (0.5, True), (0.01, True)])
+def test_how_rare_a_score_is_is_said_of_rare_ones(p_value, told):
+    row = {"score": 1.0, "threshold": 2.0, "alert": False, "p_value": p_value}
+    assert ("so high a score is 1 in" in view.verdict(row).plain) == told
 
 
 def test_explain_for_a_program(run, folder):
@@ -140,7 +226,9 @@ def test_long_tables_and_names_for_missing_values(run, folder, tmp_path):
     flags = ["--key", "asset", "--time", "time", "--sensor", "sensor", "--value", "value", "--separator", ";"]
     ran = run("fit", tmp_path / "long.csv", *flags, "--null-value", "none at all", "--out", tmp_path / "f", "--json")
     assert ran.code == 0, ran.err
-    assert sorted(json.loads(ran.out)["features"]) == ["bearing_temp", "motor_current", "vibration"]
+    result = json.loads(ran.out)
+    assert sorted(result["features"]) == ["bearing_temp", "motor_current", "vibration"]
+    assert result["missing"] == -(-len(long) // 7)
 
 
 def test_no_header(run, need, tmp_path):
@@ -188,8 +276,6 @@ def test_demo_fits_the_terminal_and_its_commands_work(run, tmp_path, monkeypatch
     for told in ("Worst assets", "✓ drift of", "Held against the truth", "False alarms"):
         assert told in body
     assert ET.parse(picture).getroot().tag.endswith("svg")
-    import shlex
-
     commands = [shlex.split(line) for line in following.strip().splitlines()]
     assert [command[1] for command in commands] == ["explain", "score", "info"]
     monkeypatch.chdir(tmp_path)
@@ -202,7 +288,10 @@ def test_demo_on_own_readings(run, need):
     assert (ran.code, ran.err) == (0, "")
     assert "anomaly (excluded)" in ran.out
     assert "Held against the truth" not in ran.out
-    assert "--key @file --time datetime --features '!anomaly' --out fleet" in ran.out
+    assert (
+        "--key @file --time datetime --features '!anomaly' --set contamination=0.001 --set extrapolate=true --out fleet"
+        in ran.out
+    )
 
 
 def test_demo_says_when_everything_has_changed(run, need):

@@ -38,6 +38,9 @@ def fails(ran, *told: str) -> None:
         (["--set", "form=skech"], ["form=skech", "'sketch' or 'exact'"]),
         (["--sensor", "site"], ["value"]),
         (["--threads", "0"], ["--threads", "tocsin fit --help"]),
+        (["--memory", "0"], ["--memory", "gigabytes above 0"]),
+        (["--memory", "nan"], ["--memory", "gigabytes above 0"]),
+        (["--sensor", "site", "--value", "vibration"], ["give --time"]),
         (["--nonsense"], ["--nonsense", "tocsin fit --help"]),
     ],
 )
@@ -55,6 +58,34 @@ def test_no_such_file(run, tmp_path):
 def test_empty_files(run, tmp_path, content):
     (tmp_path / "empty.csv").write_text(content)
     fails(run("fit", tmp_path / "empty.csv", "--out", tmp_path / "fleet"), "empty.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "told"),
+    [
+        ("flow\n1\n2\nnot read\n", [], "give --null-value 'not read', else"),
+        ("flow\n1\n2\nit's\n", [], """give --null-value 'it'"'"'s', else"""),
+        ("flow\n1\n2\ninf\n", [], "fit with --set infinite=missing"),
+        ("1,1,2\n3,4,5\n", [], "say --no-header"),
+    ],
+)
+def test_what_to_do_is_said_in_options(run, tmp_path, content, flags, told):
+    (tmp_path / "odd.csv").write_text(content)
+    ran = run("fit", tmp_path / "odd.csv", *flags, "--out", tmp_path / "fleet")
+    fails(ran, told)
+    for python in ("null_values", "infinite='", "header=False"):
+        assert python not in ran.err
+
+
+def test_no_time_and_no_room_are_told_in_options(run, tmp_path, monkeypatch):
+    data = tmp_path / "flow.csv"
+    data.write_text("key,flow\n" + "".join(f"{i % 2},{i}\n" for i in range(50)))
+    run("fit", data, "--key", "key", "--out", tmp_path / "fleet")
+    ran = run("explain", tmp_path / "fleet", data, "--asset", "1", "--at", "2026-01-01")
+    fails(ran, "no time column", "leave --at out")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    ran = run("score", tmp_path / "fleet", data, "--memory", "1e-9")
+    fails(ran, "cannot set readings aside", "set TMPDIR to a folder with room")
 
 
 def test_one_of_several_paths_is_not_there(run, tmp_path):

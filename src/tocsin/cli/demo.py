@@ -57,7 +57,6 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
         from tocsin.tables.columns import Columns
 
         how = options.reading(separator, no_header, null_value)
-        del how["threads"]
         shown = of_own(data, Columns(key, time, options.names(features), sensor, value), how)
     if as_json:
         from tocsin.cli.machine import print_json
@@ -71,8 +70,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one parameter an option
     if data is None:
         view.commands(console, _next(shown, keep))
     else:
-        flags = [word for name, role in roles.items() for word in _flag(name, role)]
-        view.commands(console, [["tocsin", "fit", data, *flags, "--out", "fleet"]])
+        flags = options.words(roles) + options.reading_words(separator, no_header, null_value)
+        view.commands(console, [_fit(shown, data, flags)])
     if svg is not None:
         view.save_picture(console, svg, "tocsin demo")
 
@@ -149,19 +148,21 @@ def _judge(console: Console, findings: Findings) -> None:
     )
 
 
-def _flag(name: str, role: str | list[str] | None) -> list[str]:
-    """Return the words that give an option again."""
-    values = role if isinstance(role, list) else [role] if role else []
-    return [word for value in values for word in (name, value)]
+def _fit(shown: Showcase, data: str, flags: list[str]) -> list[str]:
+    """Return the command that learns from readings as the demo did."""
+    from tocsin.cli.settings import words
+
+    return ["tocsin", "fit", data, *flags, *words(shown.fleet.detector), "--out", "fleet"]
 
 
 def _next(shown: Showcase, keep: Path | None) -> list[list[str]]:
     """Return the commands that lead on from the made-up fleet."""
     if keep is None:
+        flags = ["--key", "asset", "--time", "time"]
         return [
-            ["tocsin", "demo", "--data", "readings.csv", "--key", "asset", "--time", "time"],
+            ["tocsin", "demo", "--data", "readings.csv", *flags],
             ["tocsin", "demo", "--keep", "demo"],
-            ["tocsin", "fit", "readings.csv", "--key", "asset", "--time", "time", "--out", "fleet"],
+            _fit(shown, "readings.csv", flags),
         ]
     fleet, later = str(keep / "fleet"), str(keep / "later.parquet")
     worst = [["--asset", str(row["key"]), "--at", f"{row['worst_time']:%Y-%m-%d %H:%M}"] for row in _worst(shown)]

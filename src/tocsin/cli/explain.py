@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, date, datetime
+from datetime import time as clock
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +32,6 @@ def explain(
     from tocsin.fleet.fleet import Fleet
 
     how = options.reading(separator, no_header, null_value)
-    del how["threads"]
     rows = Fleet.load(fleet).explain_at(data, asset, at, top=top, **how).to_dicts()
     if as_json:
         from tocsin.cli.machine import print_json
@@ -40,10 +41,10 @@ def explain(
         parts = [{name: value for name, value in row.items() if name not in reading} for row in rows]
         print_json(head | {"explanations": parts})
     else:
-        _show(rows, asset)
+        _show(rows, asset, at)
 
 
-def _show(rows: list[dict[str, object]], asset: str | None) -> None:
+def _show(rows: list[dict[str, Any]], asset: str | None, at: str | None) -> None:
     from rich.text import Text
 
     from tocsin.cli import view
@@ -57,10 +58,27 @@ def _show(rows: list[dict[str, object]], asset: str | None) -> None:
     name = str(first["key"]) if first.get("key") not in (None, "") else asset or "The reading"
     title = Text(name, style="bold")
     if "time" in first:
-        title.append(f" at {moment(first['time'])}")
+        title.append(f" at {moment(first['time'])}").append(_away(first["time"], at), style="not bold")
     console.print(title.append_text(view.verdict(first)))
     console.print()
     for row in rows[: view.SENTENCES]:
         console.print(view.indented(view.sentence(str(row["sentence"]), str(row["feature"]))))
     console.print()
     console.print(view.contribution_table(rows, console.width))
+
+
+def _away(found: Any, at: str | None) -> str:
+    """Return how far the nearest reading is from the time that was asked for, if it is not of that time."""
+    import polars as pl
+
+    from tocsin.cli.text import duration, moment, number
+
+    if at is None:
+        return ""
+    if not isinstance(found, date):
+        gap = abs(found - float(at))
+        return f" (nearest to {at}, {number(gap)} away)" if gap else ""
+    when = found if isinstance(found, datetime) else datetime.combine(found, clock.min)
+    asked: datetime = pl.Series([at]).str.to_datetime(time_zone="UTC").item()
+    seconds = abs((when.replace(tzinfo=when.tzinfo or UTC) - asked).total_seconds())
+    return f" (nearest to {moment(asked)}, {duration(seconds)} away)" if seconds >= 0.1 else ""

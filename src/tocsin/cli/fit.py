@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import options
-from tocsin.cli.options import Data, Features, Json, Key, NoHeader, NullValue, Sensor, Separator, Threads, Time, Value
+from tocsin.cli.options import (
+    Data,
+    Features,
+    Json,
+    Key,
+    Memory,
+    NoHeader,
+    NullValue,
+    Sensor,
+    Separator,
+    Threads,
+    Time,
+    Value,
+)
 
 if TYPE_CHECKING:
     from tocsin.fleet.fleet import Fleet
@@ -35,6 +48,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     no_header: NoHeader = False,
     null_value: NullValue = None,
     threads: Threads = None,
+    memory: Memory = None,
     as_json: Json = False,
 ) -> None:
     """Learn what is normal: one model for each asset, saved as a fleet."""
@@ -44,7 +58,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     made = make_detector(detector, settings)
     fleet = Fleet(made, key=key, time=time, features=options.names(features), sensor=sensor, value=value)
-    how = options.reading(separator, no_header, null_value, threads)
+    how = options.reading(separator, no_header, null_value, threads, memory)
     with progress("Learning") as tell:
         fleet.fit(data, progress=tell, **how)
     fleet.save(out)
@@ -53,10 +67,10 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
         print_json(report_of(fleet) | {"fleet": str(out), "assets_in_fleet": len(fleet)})
     else:
-        _show(fleet, data, out)
+        _show(fleet, [*data, *options.reading_words(separator, no_header, null_value)], out)
 
 
-def _show(fleet: Fleet, data: list[str], out: Path) -> None:
+def _show(fleet: Fleet, source: list[str], out: Path) -> None:
     from tocsin.cli import report, view
     from tocsin.evaluate.incidents import incidents
 
@@ -69,4 +83,4 @@ def _show(fleet: Fleet, data: list[str], out: Path) -> None:
     if worst:
         console.print(view.heading("Worst training readings"))
         console.print(report.alert_lines(worst, has_time="time" in alerts.columns))
-    view.commands(console, [["tocsin", "score", str(out), *data], ["tocsin", "info", str(out)]])
+    view.commands(console, [["tocsin", "score", str(out), *source], ["tocsin", "info", str(out)]])

@@ -23,6 +23,7 @@ def report_of(fleet: Fleet) -> dict[str, Any]:
         "rows": report.rows,
         "assets": report.assets,
         "alerts": report.alerts,
+        "missing": report.missing,
         "seconds": round(report.seconds, 4),
         "features": list(report.features),
         "left_out": report.left_out,

@@ -15,6 +15,7 @@ from tocsin.cli.fit import fit
 from tocsin.cli.info import info
 from tocsin.cli.score import score
 from tocsin.cli.update import update
+from tocsin.cli.wording import in_options
 from tocsin.errors import TocsinError
 
 DONE, BUG, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence()
         return PIPE_CLOSED
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and arguments is None:
         # Polars' threads may still be reading, and complain of an interpreter that goes away under them.
         sys.stderr.flush()
         os._exit(code)
@@ -81,7 +82,7 @@ def _run(given: list[str]) -> int:
     except typer.TyperException as error:
         return _fail(_usage(error), MISTAKE)
     except TocsinError as error:
-        return _fail(str(error), MISTAKE)
+        return _fail(in_options(str(error)), MISTAKE)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}", MISTAKE)

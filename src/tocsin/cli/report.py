@@ -14,7 +14,7 @@ from tocsin.cli.text import count, duration, listed, moment, number
 
 if TYPE_CHECKING:
     from tocsin.fleet.fleet import Fleet
-from tocsin.fleet.report import Report
+    from tocsin.fleet.report import Report
 
 
 def headline(did: str, report: Report) -> RenderableType:
@@ -51,8 +51,8 @@ def notes(console: Console, report: Report) -> None:
     if report.missing:
         lines.append(f"{count(report.missing, 'value')} missing; a missing value adds nothing to a score")
     if report.unknown_assets:
-        lines.append(f"{count(len(report.unknown_assets), 'asset')} without a model skipped: "
-                     f"{listed(report.unknown_assets, 5)}")  # fmt: skip
+        skipped = count(len(report.unknown_assets), "asset")
+        lines.append(f"{skipped} without a model skipped: {listed(report.unknown_assets, 5)}")
     if lines:
         console.print(view.heading("Note"))
         console.print(view.bullets(lines, style="yellow"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import options
-from tocsin.cli.options import Data, Json, NoHeader, NullValue, SavedFleet, Separator, Threads
+from tocsin.cli.options import Data, Json, Memory, NoHeader, NullValue, SavedFleet, Separator, Threads
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,6 +48,7 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
     no_header: NoHeader = False,
     null_value: NullValue = None,
     threads: Threads = None,
+    memory: Memory = None,
     as_json: Json = False,
 ) -> None:
     """Score readings by a fleet: show the worst assets, or write all scores to a file."""
@@ -55,7 +56,7 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
     from tocsin.fleet.fleet import Fleet
 
     loaded = Fleet.load(fleet)
-    how: dict[str, Any] = options.reading(separator, no_header, null_value, threads)
+    how: dict[str, Any] = options.reading(separator, no_header, null_value, threads, memory)
     if out is None:
         how |= {"only_alerts": True, "explain": max(explain, 1)}
     else:
@@ -68,7 +69,8 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
         found = {} if scores is None else {"worst": _worst(scores)}
         print_json(report_of(loaded) | {"out": None if out is None else str(out)} | found)
     else:
-        _show(loaded, scores, fleet, data, out)
+        source = [*data, *options.reading_words(separator, no_header, null_value)]
+        _show(loaded, scores, fleet, source, out)
 
 
 def _worst(scores: pl.DataFrame) -> list[dict[str, Any]]:
@@ -78,7 +80,7 @@ def _worst(scores: pl.DataFrame) -> list[dict[str, Any]]:
     return incidents(scores, quiet=None).head(WORST).drop("rows").to_dicts()
 
 
-def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, data: list[str], out: Path | None) -> None:
+def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, source: list[str], out: Path | None) -> None:
     from tocsin.cli import report, view
     from tocsin.cli.text import count
 
@@ -103,4 +105,4 @@ def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, data: list[str]
     console.print(view.heading("Worst assets", "those that were farthest and longest above their threshold"))
     console.print(view.incident_table(rows, has_key=fleet.columns.key is not None, has_time="time" in scores.columns))
     asset = ["--asset", str(rows[0]["key"])] if fleet.columns.key else []
-    view.commands(console, [["tocsin", "explain", str(path), *data, *asset]])
+    view.commands(console, [["tocsin", "explain", str(path), *source, *asset]])

@@ -27,6 +27,13 @@ def make_detector(name: str, settings: list[str] | None) -> Detector:
     return detector
 
 
+def words(detector: Detector) -> list[str]:
+    """Return the words that make a detector like this one again."""
+    usual = type(detector)().get_params()
+    changed = {name: value for name, value in detector.get_params().items() if value != usual[name]}
+    return [word for name, value in changed.items() for word in ("--set", f"{name}={value}".lower())]
+
+
 def _parsed(kind: type[Detector], setting: str) -> tuple[str, Any]:
     """Split a setting at its equals sign and read its value as the kind of thing that the detector expects."""
     from typing import get_type_hints

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli import options
-from tocsin.cli.options import Data, Json, NoHeader, NullValue, SavedFleet, Separator, Threads
+from tocsin.cli.options import Data, Json, Memory, NoHeader, NullValue, SavedFleet, Separator, Threads
 
 
 def update(
@@ -22,6 +22,7 @@ def update(
     no_header: NoHeader = False,
     null_value: NullValue = None,
     threads: Threads = None,
+    memory: Memory = None,
     as_json: Json = False,
 ) -> None:
     """Let a fleet learn from new readings without the old ones; new assets get a first model."""
@@ -31,7 +32,7 @@ def update(
     loaded = Fleet.load(fleet)
     before = len(loaded)
     with progress("Learning") as tell:
-        loaded.update(data, progress=tell, **options.reading(separator, no_header, null_value, threads))
+        loaded.update(data, progress=tell, **options.reading(separator, no_header, null_value, threads, memory))
     target = fleet if out is None else out
     loaded.save(target)
     if as_json:

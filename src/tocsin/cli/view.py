@@ -142,7 +142,7 @@ def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Normal range", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("Part of the score", no_wrap=True)
+    table.add_column("Share", no_wrap=True)
     track = 13 if width < 100 else 33
     bar = 6 if width < 100 else 24
     most = max((row["contribution"] for row in rows), default=0.0)
@@ -190,7 +190,7 @@ def verdict(row: Row) -> Text:
     """Return what a reading's score means: whether it is an alert, and how rare it is."""
     score, threshold = row["score"], row["threshold"]
     judged = Text("  alert", style="bold red") if row["alert"] else Text("  no alert", style="bold green")
-    rarity = f"; so high a score is 1 in {1 / row['p_value']:,.0f}" if row["p_value"] > 0 else ""
+    rarity = f"; so high a score is 1 in {1 / row['p_value']:,.0f}" if 0 < row["p_value"] <= 0.5 else ""
     return judged.append(f"  score {number(score)}, alert above {number(threshold)}{rarity}", style="not bold dim")
 
 
