@@ -165,6 +165,16 @@ def test_explain_says_how_far_the_nearest_reading_is(run, folder, shift, told):
     assert ran.out.startswith(expected)
 
 
+def test_explain_says_how_far_in_the_zone_of_the_readings(run, folder, tmp_path):
+    readings = pl.read_csv(folder / "training.csv", try_parse_dates=True).filter(asset="pump-01")
+    there = readings.with_columns(pl.col("time").dt.replace_time_zone("America/New_York"))
+    there.write_parquet(tmp_path / "there.parquet")
+    run("fit", tmp_path / "there.parquet", "--key", "asset", "--time", "time", "--out", tmp_path / "fleet")
+    last = f"{readings['time'].max():%Y-%m-%d %H:%M}"
+    shown = run("explain", tmp_path / "fleet", tmp_path / "there.parquet", "--at", last).out
+    assert shown.startswith(f"pump-01 at {last}  ")
+
+
 def test_explain_says_how_far_among_whole_numbers(run, tmp_path):
     (tmp_path / "steps.csv").write_text("step,flow\n" + "".join(f"{2 * i},{i % 7}\n" for i in range(50)))
     run("fit", tmp_path / "steps.csv", "--time", "step", "--out", tmp_path / "fleet")

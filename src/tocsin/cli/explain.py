@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from datetime import time as clock
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -76,9 +77,11 @@ def _away(found: Any, at: str | None) -> str:
     if at is None:
         return ""
     if not isinstance(found, date):
-        gap = abs(found - float(at))
+        gap = float(abs(found - Decimal(at)))
         return f" (nearest to {at}, {number(gap)} away)" if gap else ""
     when = found if isinstance(found, datetime) else datetime.combine(found, clock.min)
-    asked: datetime = pl.Series([at]).str.to_datetime(time_zone="UTC").item()
-    seconds = abs((when.replace(tzinfo=when.tzinfo or UTC) - asked).total_seconds())
-    return f" (nearest to {moment(asked)}, {duration(seconds)} away)" if seconds >= 0.1 else ""
+    asked: datetime = pl.Series([at]).str.to_datetime().item()
+    zone = when.tzinfo or UTC
+    when, asked = (each.replace(tzinfo=each.tzinfo or zone).astimezone(UTC) for each in (when, asked))
+    seconds = abs((when - asked).total_seconds())
+    return f" (nearest to {moment(asked.astimezone(zone))}, {duration(seconds)} away)" if seconds >= 0.1 else ""
