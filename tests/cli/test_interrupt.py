@@ -41,7 +41,6 @@ def test_interrupted_score_leaves_the_old_result(readings, tmp_path):
     run.send_signal(signal.SIGINT)
     _, told = run.communicate(timeout=120)
     assert run.returncode == 130, told
-    assert "tocsin: interrupted; nothing was saved\n" in told  # a thread of Polars may have a last word of its own
-    assert "Traceback" not in told
+    assert told == "tocsin: interrupted; nothing was saved\n"
     assert out.read_bytes() == b"an older result"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fleet", "scores.parquet"]

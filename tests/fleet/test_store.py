@@ -156,23 +156,24 @@ for path in ({str(saved)!r}, {str(saved.parent / "second")!r}):
 
 
 def test_readers_never_see_half_a_fleet(fleet, saved):
-    """One process saves again and again while this one opens."""
+    """One process saves again and again, until this one has opened the fleet often enough."""
     code = f"""
 from tocsin import Fleet
 fleet = Fleet.load({str(saved)!r})
 print("ready", flush=True)
-for _ in range(40):
+saves = 0
+while True:
     fleet.save({str(saved)!r})
+    saves += 1
+    print(saves, flush=True)
 """
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    writer.stdout.readline()
-    opened = 0
-    while writer.poll() is None:
-        assert len(Fleet.load(saved)) == 5
-        opened += 1
-    writer.stdout.close()
-    assert writer.returncode == 0
-    assert opened > 0
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+        for _ in range(12):
+            writer.stdout.readline()
+            for _ in range(5):
+                assert len(Fleet.load(saved)) == 5
+        assert writer.poll() is None
+        writer.kill()
 
 
 def test_two_processes_save_and_one_reads(saved):
