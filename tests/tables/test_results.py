@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -134,4 +135,29 @@ def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == f"cannot write {path}: file too large; nothing was left behind\n"
     assert done.stderr == ""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"), [("npy", "f4"), ("raw", "f4"), ("bin", "f4"), ("f32", "f4"), ("f64", "f8")]
+)
+def test_arrays_hold_numbers_row_by_row(tmp_path, suffix, dtype):
+    x = np.arange(6, dtype=np.float32)
+    for columns in ({"x": x}, {"x": x, "y": -x}):
+        path = tmp_path / f"x.{suffix}"
+        with ResultWriter(path) as out:
+            for part in (slice(0, 4), slice(4, 6)):
+                out.write(pa.table({name: values[part] for name, values in columns.items()}))
+        expected = np.column_stack(list(columns.values())).squeeze()
+        found = np.load(path) if suffix == "npy" else np.fromfile(path, dtype).reshape(expected.shape)
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_take_no_text(tmp_path):
+    with (
+        pytest.raises(OutputError, match="fractional numbers only, not column 'key'"),
+        ResultWriter(tmp_path / "x.npy") as out,
+    ):
+        out.write(pa.table({"key": ["a"], "x": [1.0]}))
     assert not list(tmp_path.iterdir())

@@ -52,10 +52,19 @@ def kernel(function: F) -> F:
     No fast-math flag is set: a sum is taken in the order in which it is written, and NaN and infinity mean what
     IEEE 754 says, so that a row's score does not depend on its place in a vector register.
     """
+    return _compiled(function)
+
+
+def inlined(function: F) -> F:
+    """Make `function` a part of each kernel that calls it, so that a chain of calls is compiled once, not per link."""
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: F, **how: Any) -> F:
     before = config.CACHE_DIR
     config.CACHE_DIR = _CACHE_FOLDER
     try:
-        return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
+        return cast(F, njit(nogil=True, cache=True, error_model="numpy", **how)(function))
     finally:
         config.CACHE_DIR = before
 

@@ -1,64 +1,150 @@
-"""Faults that are put into clean readings, each with the truth about it."""
+"""The faults that made-up sensors can have, and which asset has which."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-Signal = NDArray[np.float64]
-
-
-class Fault(NamedTuple):
-    """What was done to one sensor: rows `onset` to `end`, both included, by `size` of its standard deviations.
-
-    `size` is NaN where the fault adds nothing: a stuck sensor repeats its last value.
-    """
-
-    feature: int
-    kind: str
-    onset: int
-    end: int
-    size: float
+from tocsin.errors import ParameterError, did_you_mean
+from tocsin.kernels import faults as kernels
+from tocsin.kernels.faults import Faults
+from tocsin.kernels.philox import Keys, uniforms
+from tocsin.kernels.signals import FAULTS
 
 
 class _Kind(NamedTuple):
+    """The kernel's number of a kind, how many rows it lasts, how large it is, and after which others it is done."""
+
+    number: int
     rows: tuple[int, int]
-    size: tuple[float, float]
-    shape: Callable[[int], Signal]
+    sizes: tuple[float, float] = (float("nan"), float("nan"))
+    turn: int = 0
 
 
 _KINDS = {
-    "spike": _Kind((1, 3), (10.0, 20.0), np.ones),
-    "shift": _Kind((36, 144), (6.0, 10.0), np.ones),
-    "drift": _Kind((72, 216), (8.0, 14.0), lambda rows: np.arange(1, rows + 1) / rows),
-    "stuck": _Kind((48, 144), (0.0, 0.0), np.zeros),
+    "spike": _Kind(int(kernels.SPIKE), (1, 3), (10.0, 20.0)),
+    "shift": _Kind(int(kernels.SHIFT), (36, 144), (6.0, 10.0)),
+    "drift": _Kind(int(kernels.DRIFT), (72, 216), (8.0, 14.0)),
+    "variance": _Kind(int(kernels.VARIANCE), (72, 216), (4.0, 8.0)),
+    "season": _Kind(int(kernels.SEASON), (144, 288), (3.0, 6.0)),
+    "correlation": _Kind(int(kernels.CORRELATION), (144, 288)),
+    "stuck": _Kind(int(kernels.STUCK), (48, 144), turn=1),
+    "contact": _Kind(int(kernels.CONTACT), (24, 96), turn=2),
 }
 
 KINDS = tuple(_KINDS)
+"""The kinds of faults.
+
+spike: a few readings far off. shift: another level. drift: away from normal, ever further. variance: more noise.
+season: the cycle gets a second hump. correlation: the sensor follows something else than those that it used to go
+with. stuck: the last reading again and again. contact: half of the readings are 0.
+"""
+
+MOST = 200
+"""How many faults an asset may have at the most."""
+_DRAWS = 8
 
 
-def inject(values: Signal, clean_rows: int, kinds: tuple[str, ...], rng: np.random.Generator) -> Fault:
-    """Put one fault into the rows after the clean ones, in place.
+@dataclass(frozen=True, slots=True, eq=False)
+class Misfortunes:
+    """Which faults there may be.
 
     Parameters
     ----------
-    values : ndarray of shape (n_features, n_rows)
-        An asset's readings; at least two rows come after the clean ones.
+    clean_rows, rows : int
+        Before which row there is no fault, and how many rows there are.
+    chances : int
+        How many faults an asset may have.
+    probability : float
+        How likely each of them is.
+    kinds : tuple of str
+        Which kinds there are, each as likely.
+    deviations : ndarray of shape (n_features,)
+        The unit of a fault's size, by feature.
+    steps : ndarray of shape (n_features,), uint64
+        How far a changed season turns in a row, of 2^64.
     """
-    n_features, n_rows = values.shape
-    name = kinds[int(rng.integers(len(kinds)))]
-    kind = _KINDS[name]
-    length = min(int(rng.integers(kind.rows[0], kind.rows[1] + 1)), (n_rows - clean_rows + 1) // 2)
-    onset = int(rng.integers(clean_rows, n_rows - length + 1))
-    end = onset + length - 1
-    feature = int(rng.integers(n_features))
-    size = float(rng.uniform(*kind.size) * rng.choice([-1.0, 1.0]))
-    signal = values[feature]
-    if name == "stuck":
-        signal[onset : end + 1] = signal[onset]
-        return Fault(feature, name, onset, end, np.nan)
-    signal[onset : end + 1] += size * signal[:clean_rows].std() * kind.shape(length)
-    return Fault(feature, name, onset, end, size)
+
+    clean_rows: int
+    rows: int
+    chances: int
+    probability: float
+    kinds: tuple[str, ...]
+    deviations: NDArray[np.float64]
+    steps: NDArray[np.uint64]
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        if not 0 <= self.probability <= 1:
+            raise ParameterError(f"faulty must be a probability, not {self.probability}")
+        if not 0 <= self.chances <= MOST:
+            raise ParameterError(f"faults must be from 0 to {MOST} an asset, not {self.chances}")
+        if not self.kinds:
+            raise ParameterError("kinds must name at least one kind of fault; faulty=0 makes a fleet without faults")
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise ParameterError(f"no fault {kind!r}{did_you_mean(kind, KINDS)}")
+        if not (self.chances and self.probability):
+            return
+        if self.rows < 4:
+            raise ParameterError(f"rows must be at least 4 for a fault to have clean ones before it, not {self.rows}")
+        if not 2 <= self.clean_rows <= self.rows - 2:
+            raise ParameterError(
+                f"clean_rows must leave 2 rows on either side of it, so at most {self.rows - 2}, not {self.clean_rows}"
+            )
+
+    def of(self, keys: Keys, first: int, stop: int) -> Faults:
+        """Return the faults of the assets `first` up to `stop`, in the order in which they are done.
+
+        Those of an asset depend on the seed and its number alone.
+        """
+        drawn = np.empty((stop - first, self.chances * _DRAWS))
+        uniforms(keys, first, int(FAULTS), drawn)
+        draws = drawn.reshape(stop - first, self.chances, _DRAWS)
+        asset, number = np.nonzero(draws[..., 0] < self.probability)
+        which, long, when, where, large, sign = draws[asset, number, 1:7].T
+        kinds = [_KINDS[name] for name in self.kinds]
+        code, shortest, longest, least, most, turn = np.array(
+            [(kind.number, *kind.rows, *kind.sizes, kind.turn) for kind in kinds]
+        )[np.floor(which * len(kinds)).astype(np.int64)].T
+        length = np.minimum(
+            shortest + np.floor(long * (longest - shortest + 1)), (self.rows - self.clean_rows + 1) // 2
+        )
+        onset = self.clean_rows + np.floor(when * (self.rows - length - self.clean_rows + 1))
+        feature = np.floor(where * len(self.deviations)).astype(np.int64)
+        # More noise has no direction.
+        direction = np.where((sign < 0.5) & (code != kernels.VARIANCE), -1.0, 1.0)
+        size = direction * (least + large * (most - least)) * self.deviations[feature]
+        order = np.lexsort((number, onset, turn, asset))
+        counts = np.bincount(asset, minlength=stop - first)
+        return Faults(
+            offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            kinds=code[order].astype(np.int64),
+            features=feature[order],
+            onsets=onset[order].astype(np.int64),
+            ends=(onset + length)[order].astype(np.int64),
+            numbers=number[order],
+            sizes=size[order],
+            steps=self.steps[feature][order],
+        )
+
+    def table(self, keys: Keys, n_assets: int) -> pl.DataFrame:
+        """Return asset, feature, kind, onset and end (both included) as numbers, and the size in deviations."""
+        made = self.of(keys, 0, n_assets)
+        asset = np.repeat(np.arange(n_assets), np.diff(made.offsets))
+        names = {_KINDS[name].number: name for name in KINDS}
+        frame = pl.DataFrame(
+            {
+                "asset": asset,
+                "feature": made.features,
+                "kind": pl.Series([names[code] for code in made.kinds.tolist()], dtype=pl.String),
+                "onset": made.onsets,
+                "end": made.ends - 1,
+                "size": pl.Series(made.sizes / self.deviations[made.features]).fill_nan(None),
+            }
+        )
+        return frame.sort("asset", "onset", maintain_order=True)

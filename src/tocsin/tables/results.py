@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
-import os
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
-from uuid import uuid4
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import DTypeLike
 
 from tocsin.errors import OutputError, did_you_mean
+from tocsin.tables.whole import WholeFile
 
 
 class ResultWriter:
@@ -28,7 +31,8 @@ class ResultWriter:
     ----------
     path : str or Path
         Its suffix says the format: .parquet, .arrow, .feather or .ipc (Arrow IPC), .ndjson or .jsonl, .csv. CSV has
-        no nested columns: they are written as JSON text.
+        no nested columns: they are written as JSON text. Arrays of fractional numbers alone, row by row: .npy, or
+        without a header .raw, .bin, .f32 (single precision) or .f64.
     schema : pyarrow.Schema, optional
         What to write if no table comes; else the first table decides.
 
@@ -51,19 +55,11 @@ class ResultWriter:
         suffix = self._path.suffix.lower()
         if suffix not in _SINKS:
             raise OutputError(f"cannot write {path}: no format ends in {suffix!r}" + did_you_mean(suffix, _SINKS))
-        if self._path.is_dir():
-            raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-        if not self._path.parent.is_dir():
-            raise OutputError(f"cannot write {path}: there is no folder {str(self._path.parent)!r}; make it first")
-        self._beside = self._path.with_name(f".{self._path.name}.{uuid4().hex[:8]}.part")
         self._make_sink = _SINKS[suffix]
-        self._file: IO[bytes] | None = None
+        self._whole = WholeFile(path)
 
     def __enter__(self) -> Self:
-        try:
-            self._file = self._beside.open("xb")
-        except OSError as error:
-            raise self._failure(error) from None
+        self._whole.__enter__()
         return self
 
     def write(self, table: pa.Table | pa.RecordBatch) -> None:
@@ -76,15 +72,14 @@ class ResultWriter:
         """
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
-        if self._file is None:
-            raise OutputError(f"cannot write {self._path}: it is not open; use the writer in a with statement")
+        file = self._whole.file
         try:
             if self._sink is None:
                 self._schema = table.schema if self._schema is None else self._schema
-                self._sink = self._make_sink(self._file, self._schema)
+                self._sink = self._make_sink(file, self._schema)
             self._sink.write(_fit(table, self._sink.schema))
         except OSError as error:
-            raise self._failure(error) from None
+            raise self._whole.failure(error) from None
         except (pa.ArrowException, pl.exceptions.PolarsError, ValueError) as error:
             reason = str(error).split("\n", 1)[0]
             raise OutputError(f"cannot write {self._path}: {reason}") from None
@@ -92,44 +87,25 @@ class ResultWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        whole = False
-        try:
+        with ExitStack() as stack:
+            stack.push(self._whole)
             if kind is None:
                 self._finish()
-                whole = True
-        except OSError as failure:
-            raise self._failure(failure) from None
-        finally:
-            if not whole:
-                self._abandon()
+            elif self._sink is not None:
+                with suppress(OSError, ValueError, pa.ArrowException):
+                    self._sink.close()
+            stack.pop_all().__exit__(kind, error, traceback)
 
     def _finish(self) -> None:
-        """Complete the file and give it its name."""
-        assert self._file is not None
+        """Write what the format needs at its end."""
         if self._sink is None:
             if self._schema is None:
                 raise OutputError(f"nothing to write to {self._path}: no table came and no schema says its columns")
-            self._sink = self._make_sink(self._file, self._schema)
-        self._sink.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._beside.replace(self._path)
-
-    def _abandon(self) -> None:
-        """Remove what was written; nothing that fails here matters any more."""
-        if self._sink is not None:
-            with suppress(OSError, ValueError, pa.ArrowException):
-                self._sink.close()
-        if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
-        with suppress(OSError):
-            self._beside.unlink()
-
-    def _failure(self, error: OSError) -> OutputError:
-        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-        return OutputError(f"cannot write {self._path}: {reason}; nothing was left behind")
+            self._sink = self._make_sink(self._whole.file, self._schema)
+        try:
+            self._sink.close()
+        except OSError as error:
+            raise self._whole.failure(error) from None
 
 
 def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -177,6 +153,43 @@ class _Arrow(_Sink):
         self._writer.close()
 
 
+class _Raw(_Sink):
+    """Nothing but numbers, row by row."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema, dtype: DTypeLike | None = None) -> None:
+        super().__init__(file, schema)
+        if others := [field.name for field in schema if not pa.types.is_floating(field.type)]:
+            raise ValueError(f"an array holds fractional numbers only, not column {others[0]!r}; take .parquet")
+        own = np.result_type(*(field.type.to_pandas_dtype() for field in schema))
+        self.dtype = np.dtype(dtype or own).newbyteorder("<")
+        self.rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        columns = [column.to_numpy().astype(self.dtype, copy=False) for column in table.columns]
+        matrix = columns[0] if len(columns) == 1 else np.column_stack(columns)
+        self.file.write(np.ascontiguousarray(matrix).data)
+        self.rows += table.num_rows
+
+
+class _Npy(_Raw):
+    """An array of shape (rows,) or (rows, columns); how many rows there are is written into the header at the end."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        super().__init__(file, schema)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        """NumPy leaves room for the number of rows to grow, so that the header never changes its length."""
+        shape = (self.rows,) if len(self.schema) == 1 else (self.rows, len(self.schema))
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def close(self) -> None:
+        self.file.flush()
+        self.file.seek(0)
+        self._write_header()
+
+
 class _Ndjson(_Sink):
     def write(self, table: pa.Table) -> None:
         self.file.write(_text(pl.DataFrame(table), "ndjson"))
@@ -211,7 +224,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(texts)
 
 
-_SINKS: dict[str, type[_Sink]] = {
+_SINKS: dict[str, Callable[[IO[bytes], pa.Schema], _Sink]] = {
     ".parquet": _Parquet,
     ".arrow": _Arrow,
     ".feather": _Arrow,
@@ -219,4 +232,11 @@ _SINKS: dict[str, type[_Sink]] = {
     ".ndjson": _Ndjson,
     ".jsonl": _Ndjson,
     ".csv": _Csv,
+    ".npy": _Npy,
+    ".raw": _Raw,
+    ".bin": _Raw,
+    ".f32": partial(_Raw, dtype=np.float32),
+    ".f64": partial(_Raw, dtype=np.float64),
 }
+ARRAYS = frozenset({".npy", ".raw", ".bin", ".f32", ".f64"})
+"""What files end in that hold numbers only."""
