@@ -12,6 +12,7 @@ import typer
 from tocsin.cli.demo import demo
 from tocsin.cli.explain import explain
 from tocsin.cli.fit import fit
+from tocsin.cli.generate import generate
 from tocsin.cli.info import info
 from tocsin.cli.score import score
 from tocsin.cli.update import update
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, info, update):
+for command in (demo, fit, score, explain, generate, info, update):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""A detector from its name and from settings given as text."""
+"""A detector from its name, and a part of a signal, from settings given as text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tocsin.errors import ParameterError, did_you_mean
 
 if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
+    from tocsin.synth.parts import Part
 
 
 def make_detector(name: str, settings: list[str] | None) -> Detector:
@@ -38,8 +39,6 @@ def _parsed(kind: type[Detector], setting: str) -> tuple[str, Any]:
     """Split a setting at its equals sign and read its value as the kind of thing that the detector expects."""
     from typing import get_type_hints
 
-    from pydantic import TypeAdapter, ValidationError
-
     name, equals, text = setting.partition("=")
     name = name.strip()
     if not equals:
@@ -47,11 +46,45 @@ def _parsed(kind: type[Detector], setting: str) -> tuple[str, Any]:
     known = kind().get_params()
     if name not in known:
         raise ParameterError(f"{kind.__name__} has no setting {name!r}{did_you_mean(name, known)}")
-    adapter = TypeAdapter(get_type_hints(kind.__init__)[name])
+    usual = f"by default it is {known[name]}"
+    return name, _read(get_type_hints(kind.__init__)[name], text, f"--set {name}={text}", usual)
+
+
+def make_part(option: str, kind: type[Part], text: str) -> Part:
+    """Return a part of a made-up signal from text such as ``amplitude=0.1,period=200``.
+
+    Raises
+    ------
+    ParameterError
+        If it has no such number, one is missing, of the wrong kind or makes no sense.
+    """
+    from dataclasses import MISSING, fields
+    from typing import get_type_hints
+
+    known = {field.name: field.default for field in fields(kind)}
+    example = ",".join(f"{name}={1 if usual is MISSING else usual}" for name, usual in known.items())
+    given = {}
+    for setting in text.split(","):
+        name, equals, value = setting.partition("=")
+        name = name.strip()
+        if not equals:
+            raise ParameterError(f"{option} {text!r} is not of the form name=value,..., such as {example}")
+        if name not in known:
+            raise ParameterError(f"{option} has no {name!r}{did_you_mean(name, known)}")
+        given[name] = _read(get_type_hints(kind)[name], value, f"{option} {name}={value}", f"such as {example}")
+    for name, usual in known.items():
+        if usual is MISSING and name not in given:
+            raise ParameterError(f"{option} needs {name}, such as {example}")
+    return kind(**given)
+
+
+def _read(hint: Any, text: str, what: str, usual: str) -> Any:
+    """Read a text as the kind of thing that is expected."""
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter = TypeAdapter(hint)
     try:
-        return name, adapter.validate_python(None) if text.strip().lower() == "none" else adapter.validate_strings(text)
+        return adapter.validate_python(None) if text.strip().lower() == "none" else adapter.validate_strings(text)
     except ValidationError as error:
         wanted = error.errors()[0]["msg"]
-        raise ParameterError(
-            f"--set {name}={text}: {wanted[:1].lower()}{wanted[1:]}; by default it is {known[name]}"
-        ) from None
+        raise ParameterError(f"{what}: {wanted[:1].lower()}{wanted[1:]}; {usual}") from None

@@ -57,6 +57,18 @@ def duration(span: timedelta | float) -> str:
     return "0 s"
 
 
+def size(many: float) -> str:
+    """Return a number of bytes in the largest unit that it reaches.
+
+    >>> size(512), size(40_484), size(4e9)
+    ('512 B', '40.5 kB', '4 GB')
+    """
+    for unit, each in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if many >= each:
+            return f"{many / each:.3g} {unit}"
+    return f"{many:.0f} B"
+
+
 def listed(names: list[str], most: int = 12) -> str:
     """Return names with commas, the first ones only where they are many.
 

@@ -112,11 +112,11 @@ def add_up(
         kind, numbers = parts.kinds[part], parts.numbers[part]
         stream = base + part - parts.offsets[signal]
         if kind == LEVEL:
-            level = np.float32(numbers[0] + _own(keys, asset, feature, stream, numbers[1]))
+            level = np.float32(float(numbers[0]) + _own(keys, asset, feature, stream, numbers[1]))
             for i in range(out.size):
                 out[i] += level
         elif kind == TREND:
-            slope = numbers[0] + _own(keys, asset, feature, stream, numbers[1])
+            slope = float(numbers[0]) + _own(keys, asset, feature, stream, numbers[1])
             for i in range(out.size):
                 out[i] = np.float32(out[i] + slope * float(start + i))
         elif kind == SEASON:

@@ -179,13 +179,16 @@ class MadeUp:
         order: Order = "asset",
         threads: int | None = None,
         progress: Callable[[int, int | None], None] | None = None,
+        *,
+        named: bool = True,
     ) -> Iterator[pa.Table]:
         """Make the readings as tables, one after the other, in order, with a bounded number of them in memory.
 
-        Columns asset, time and one float32 a sensor; asset by asset, or all assets at each time.
+        Columns asset and time, if they are to be `named`, and one float32 a sensor; asset by asset, or all assets at
+        each time.
         """
         done, total = 0, self.assets * self.rows
-        for table in run(self.cuts(order), lambda spans: self._table(spans, order), threads):
+        for table in run(self.cuts(order), lambda spans: self._table(spans, order, named), threads):
             yield table
             done += table.num_rows
             if progress is not None:
@@ -241,21 +244,20 @@ class MadeUp:
         first, step = int(START.timestamp()) * 1_000_000_000, self.every // timedelta(microseconds=1) * 1000
         return first + step * np.arange(start, stop, dtype=np.int64)
 
-    def _table(self, spans: tuple[Span, Span], order: Order) -> pa.Table:
+    def _table(self, spans: tuple[Span, Span], order: Order, named: bool) -> pa.Table:
         (first, last), (start, stop) = spans
-        values = self.values((first, last), (start, stop))
         n_assets, n_rows = last - first, stop - start
-        key = pa.array(np.repeat(np.arange(n_assets, dtype=np.int32), n_rows))
-        time = np.tile(self._times(start, stop) // 1000, n_assets)
-        if order == "time":
-            key = pa.array(np.tile(np.arange(n_assets, dtype=np.int32), n_rows))
-            time = np.repeat(self._times(start, stop) // 1000, n_assets)
-            values = values.reshape(-1, n_assets, n_rows).transpose(0, 2, 1).reshape(len(values), -1)
-        columns = {
-            "asset": pa.DictionaryArray.from_arrays(key, self.keys(first, last)).dictionary_decode(),
-            "time": pa.array(time, pa.timestamp("us", tz="UTC")),
-        }
-        return pa.table(columns | {name: pa.array(row) for name, row in zip(self.features, values, strict=True)})
+        values = self.values((first, last), (start, stop)).reshape(-1, n_assets, n_rows)
+        turned = order == "time"
+        if turned:
+            values = values.transpose(0, 2, 1)
+        columns = {}
+        if named:
+            key, time = np.indices((n_assets, n_rows), np.int32)
+            key, time = (each.T.ravel() if turned else each.ravel() for each in (key, time))
+            columns["asset"] = pa.DictionaryArray.from_arrays(pa.array(key), self.keys(first, last)).dictionary_decode()
+            columns["time"] = pa.array(self._times(start, stop)[time] // 1000, pa.timestamp("us", tz="UTC"))
+        return pa.table(columns | dict(zip(self.features, map(pa.array, values.reshape(len(values), -1)), strict=True)))
 
     def _period(self, sensor: Sensor) -> float:
         """Return the period of a sensor's largest season, its factors' included; a day if it has none."""
