@@ -121,11 +121,13 @@ def test_where_nothing_can_be_written(run, tmp_path):
 def test_a_disk_that_is_full_half_way_leaves_nothing_behind(tmp_path, suffix):
     (tmp_path / f"x.{suffix}").write_text("precious")
     code = (
-        "import resource, signal, sys, tocsin.cli.main as m; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "import resource, signal, sys, tocsin.cli.main as m; from tocsin import synth; synth.fleet(rows=10);"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
-        f"sys.exit(m.main(['generate', '--kind', 'normal', '--rows', '100000', '--out', {str(tmp_path / 'x.')!r} + {suffix!r}]))"
+        "sys.exit(m.main(['generate', '--kind', 'normal', '--rows', '100000', '--out', sys.argv[1]]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    command = [sys.executable, "-c", code, str(tmp_path / f"x.{suffix}")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 2
     assert done.stderr.startswith("tocsin: cannot write")
     assert done.stderr.count("\n") == 1

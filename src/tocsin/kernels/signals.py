@@ -120,8 +120,8 @@ def add_up(
             for i in range(out.size):
                 out[i] = np.float32(out[i] + slope * float(start + i))
         elif kind == SEASON:
-            spread = numbers[2] if base == OWN else 1.0
-            turn = numbers[1] + spread * (uniform_at(keys, asset, feature, DRAWS + stream, _ONLY) - 0.5)
+            spread = float(numbers[2]) if base == OWN else 1.0
+            turn = float(numbers[1]) + spread * (uniform_at(keys, asset, feature, DRAWS + stream, _ONLY) - 0.5)
             _add_season(numbers[0], turn, numbers[3], start, room.cycle, out)
         elif kind == NOISE:
             _add_noise(keys, numbers, asset, feature, stream, origin, start, room, out)
