@@ -12,7 +12,7 @@ import pytest
 
 import tocsin
 
-PUBLIC = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+PUBLIC = ["Detector", "ECOD", "Fleet", "MAD", "Panel", "TocsinError", "ZScore", "catalog"]
 
 HEAVY = {
     "apprise", "confluent_kafka", "jax", "lightgbm", "lmdb", "matplotlib",

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.mad import MAD
+    from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
@@ -20,12 +22,14 @@ _HOMES = {
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
+    "MAD": "tocsin.detectors.mad",
     "Panel": "tocsin.panel",
     "TocsinError": "tocsin.errors",
+    "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
 }
 
-__all__ = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+__all__ = ["Detector", "ECOD", "Fleet", "MAD", "Panel", "TocsinError", "ZScore", "catalog"]
 
 
 def __getattr__(name: str) -> Any:
