@@ -12,7 +12,9 @@ import pytest
 
 import tocsin
 
-PUBLIC = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+PUBLIC = [
+    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "mstl", "stl",
+]  # fmt: skip
 
 HEAVY = {
     "apprise", "confluent_kafka", "jax", "lightgbm", "lmdb", "matplotlib",

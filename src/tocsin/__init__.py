@@ -13,19 +13,27 @@ if TYPE_CHECKING:
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
     from tocsin.errors import TocsinError
+    from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
 
 _HOMES = {
+    "Decomposition": "tocsin.features.decomposition",
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
     "Panel": "tocsin.panel",
+    "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "catalog": "tocsin.detectors.catalog",
+    "mstl": "tocsin.features.decomposition",
+    "stl": "tocsin.features.decomposition",
 }
 
-__all__ = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+__all__ = [
+    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "mstl", "stl",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
