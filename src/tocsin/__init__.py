@@ -15,21 +15,30 @@ if TYPE_CHECKING:
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
+    from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
 
 _HOMES = {
+    "Decomposition": "tocsin.features.decomposition",
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
     "MAD": "tocsin.detectors.mad",
     "Panel": "tocsin.panel",
+    "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
+    "mstl": "tocsin.features.decomposition",
+    "stl": "tocsin.features.decomposition",
 }
 
-__all__ = ["Detector", "ECOD", "Fleet", "MAD", "Panel", "TocsinError", "ZScore", "catalog"]
+__all__ = [
+    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
+    "mstl", "stl",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
