@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.ecod import ECOD
     from tocsin.errors import TocsinError
     from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.periods import find_period
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
@@ -27,12 +28,14 @@ _HOMES = {
     "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "catalog": "tocsin.detectors.catalog",
+    "find_period": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
     "stl": "tocsin.features.decomposition",
 }
 
 __all__ = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "mstl", "stl",
+    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "find_period", "mstl",
+    "stl",
 ]  # fmt: skip
 
 
