@@ -14,7 +14,7 @@ import tocsin
 
 PUBLIC = [
     "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
-    "mstl", "stl",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

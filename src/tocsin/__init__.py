@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
     from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.periods import find_period
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
@@ -31,13 +32,14 @@ _HOMES = {
     "TocsinError": "tocsin.errors",
     "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
+    "find_period": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
     "stl": "tocsin.features.decomposition",
 }
 
 __all__ = [
     "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
-    "mstl", "stl",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.periods import find_period
 from tocsin.features.series import as_series
 from tocsin.features.settings import Settings, check_whole
 from tocsin.kernels import stl as kernels
@@ -125,8 +126,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     """
     series = as_series(x)
     found = period is None
-    if period is None:
-        raise ParameterError("give the period, the number of values in a cycle")
+    period = find_period(series) if period is None else period
     settings = Settings(
         period, seasonal, trend, low_pass, seasonal_deg, trend_deg, low_pass_deg, robust,
         seasonal_jump, trend_jump, low_pass_jump, inner_iter, outer_iter,
