@@ -12,7 +12,10 @@ import pytest
 
 import tocsin
 
-PUBLIC = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+PUBLIC = [
+    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
+    "find_period", "mstl", "stl",
+]  # fmt: skip
 
 HEAVY = {
     "apprise", "confluent_kafka", "jax", "lightgbm", "lmdb", "matplotlib",

@@ -12,20 +12,35 @@ if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.mad import MAD
+    from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
+    from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.periods import find_period
+    from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
 
 _HOMES = {
+    "Decomposition": "tocsin.features.decomposition",
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
+    "MAD": "tocsin.detectors.mad",
     "Panel": "tocsin.panel",
+    "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
+    "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
+    "find_period": "tocsin.features.periods",
+    "mstl": "tocsin.features.decomposition",
+    "stl": "tocsin.features.decomposition",
 }
 
-__all__ = ["Detector", "ECOD", "Fleet", "Panel", "TocsinError", "catalog"]
+__all__ = [
+    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
+    "find_period", "mstl", "stl",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import Detector, is_number
+from tocsin.detectors.base import is_number
+from tocsin.detectors.forgetting import Forgetful
 from tocsin.detectors.sketches import Sketches, rank_ratio
 from tocsin.errors import ParameterError
 from tocsin.kernels import ecod as kernels
@@ -18,7 +19,7 @@ from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
 
 
-class ECOD(Detector):
+class ECOD(Forgetful):
     """Empirical-cumulative-distribution-based outlier detection (Li et al., TKDE 2022, arXiv:2201.00382).
 
     Each feature contributes -log of the probability of its rarer tail; a score is the sum over the features.
@@ -105,8 +106,6 @@ class ECOD(Detector):
             raise ParameterError(f"tail_error must be above 0 and at most 0.5, not {self.tail_error!r}")
         if not isinstance(self.extrapolate, bool | np.bool_):
             raise ParameterError(f"extrapolate must be True or False, not {self.extrapolate!r}")
-        if self.half_life is not None and not (is_number(self.half_life) and self.half_life > 0):
-            raise ParameterError(f"half_life must be a positive number of rows, not {self.half_life!r}")
 
     def tail_errors(self, models: Models) -> NDArray[np.float64]:
         """Return the largest relative error of a tail probability, (n_assets, n_features), from what models keep."""
@@ -201,16 +200,6 @@ class ECOD(Detector):
 
     def _rank_ratio(self) -> float:
         return 1.0 if self.form == "exact" else rank_ratio(self.tail_error)
-
-    def _slack(self) -> float:
-        return 0.0 if self.half_life is None else 1.0
-
-    def _forgetting(self, offsets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if self.half_life is None:
-            return super()._forgetting(offsets)
-        counts = np.diff(offsets)
-        age = np.repeat(offsets[1:], counts) - 1 - np.arange(offsets[-1])
-        return 0.5 ** (age / self.half_life), 0.5 ** (counts / self.half_life)
 
     def _sketches(self, state: Mapping[str, Ragged]) -> Sketches:
         return Sketches.from_state(state, self._rank_ratio())

@@ -141,7 +141,7 @@ def _look(name: str) -> tuple[list[str], bool, bool]:
         return [str(path)], True, False
     found = sorted(p for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207
     if not found:
-        raise _nothing_there(name, path)
+        raise nothing_there(name, path)
     return found, True, False
 
 
@@ -187,7 +187,8 @@ def _hidden(relative: Path) -> bool:
     return any(part.startswith((".", "_")) for part in relative.parts)
 
 
-def _nothing_there(name: str, path: Path) -> DataError:
+def nothing_there(name: str, path: Path) -> DataError:
+    """Return the error for a path that does not exist, with what is there in its place."""
     if glob.has_magic(name):
         return EmptyDataError(f"no file matches {name}; check the pattern and the folder it starts from")
     folder = path.parent

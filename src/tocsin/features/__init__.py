@@ -1,0 +1,1 @@
+"""What is made of raw readings before a detector sees them."""

@@ -1,0 +1,250 @@
+"""Trend, season and what is left: STL and MSTL of one series or of a fleet of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tocsin.errors import DataError, ParameterError
+from tocsin.features.periods import find_period
+from tocsin.features.series import as_series
+from tocsin.features.settings import Settings, check_whole
+from tocsin.kernels import stl as kernels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decomposition:
+    """A series as the sum of its trend, its seasons and what is left.
+
+    Parameters
+    ----------
+    trend, resid, weights : ndarray of the shape of the series, float64
+        Slow movement; what trend and season leave over, NaN where a value is missing; and how much each value counted
+        in the last fit, from 0 to 1.
+    seasonal : ndarray, float64
+        What repeats with the period, of the shape of the series. From `mstl` there is one axis more, before the last,
+        with an entry a period.
+    periods : tuple of int
+        Values in each cycle.
+    found : bool
+        Whether the period was found in the series rather than given.
+    """
+
+    trend: NDArray[np.float64]
+    seasonal: NDArray[np.float64]
+    resid: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    periods: tuple[int, ...]
+    found: bool = False
+
+    @property
+    def period(self) -> int:
+        """Values in a cycle, the longest where there are several."""
+        return self.periods[-1]
+
+
+def stl(  # noqa: PLR0913  # They are the method's own.
+    x: ArrayLike | Any,
+    period: int | None = None,
+    *,
+    seasonal: int = 7,
+    trend: int | None = None,
+    low_pass: int | None = None,
+    seasonal_deg: int = 1,
+    trend_deg: int = 1,
+    low_pass_deg: int = 1,
+    robust: bool = False,
+    seasonal_jump: int = 1,
+    trend_jump: int = 1,
+    low_pass_jump: int = 1,
+    inner_iter: int | None = None,
+    outer_iter: int | None = None,
+) -> Decomposition:
+    """Split a series into trend, season and residual by loess (STL; Cleveland et al. 1990).
+
+    Parameters
+    ----------
+    x : array-like of shape (n,) or (n_series, n)
+        One series, or several of the same length, which are worked on by all cores. NaN is a missing value.
+    period : int, optional
+        Values in a cycle, at least 2 and at most half of `n`. By default it is found (see `tocsin.find_period`), for
+        several series one for all.
+    seasonal : int, default 7
+        Cycles that a phase is smoothed over; odd and at least 3. The larger, the less the season may change.
+    trend : int, optional
+        Values that the trend is smoothed over; odd and longer than the period. By default the smallest odd number of
+        at least ``1.5 * period / (1 - 1.5 / seasonal)``.
+    low_pass : int, optional
+        Values that the low-pass filter smooths over; odd and longer than the period, by default the next odd number.
+    seasonal_deg, trend_deg, low_pass_deg : {0, 1}, default 1
+        Whether level (0) or line (1) is fitted to the neighbours.
+    robust : bool, default False
+        Whether values far from the fit are given less weight.
+    seasonal_jump, trend_jump, low_pass_jump : int, default 1
+        Fit only each so many points and draw lines between them: faster, and less exact.
+    inner_iter : int, optional
+        Passes of trend and season; by default 5, and 2 if `robust`.
+    outer_iter : int, optional
+        Passes of weighing; by default none, and 15 if `robust`.
+
+    Returns
+    -------
+    Decomposition
+        Its trend, season, residual and weights are those of statsmodels' ``STL(...).fit(...)`` to 1e-8 of the scale of
+        the series.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter makes no sense, the period is longer than half the series, or none is given and none found.
+    DataError
+        If there is anything but real, finite numbers or NaN.
+    EmptyDataError
+        If there is nothing, or a series has nothing but missing values.
+
+    Notes
+    -----
+    A missing value has weight 0 in every smoother. Trend and season are given there too, the residual is NaN. Where all
+    values in the window of a smoother are missing, it keeps what the fit said last, which begins with lines between the
+    same phase of the nearest cycles that have it. A series of one value is its own trend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hours = np.arange(24 * 28)
+    >>> x = 20 + 0.01 * hours + 3 * np.sin(hours * 2 * np.pi / 24) + np.random.default_rng(0).normal(0, 0.5, 672)
+    >>> x[100] += 5
+    >>> parts = stl(x, 24, seasonal=15, robust=True)
+    >>> int(abs(parts.resid).argmax()), float(parts.resid[100].round(1)), float(parts.weights[100])
+    (100, 5.5, 0.0)
+    """
+    series = as_series(x)
+    found = period is None
+    period = find_period(series) if period is None else period
+    settings = Settings(
+        period, seasonal, trend, low_pass, seasonal_deg, trend_deg, low_pass_deg, robust,
+        seasonal_jump, trend_jump, low_pass_jump, inner_iter, outer_iter,
+    )  # fmt: skip
+    settings.check_length(series.shape[-1])
+    parts = _decompose(np.atleast_2d(series), settings)
+    weights, slow, season, resid = parts if series.ndim == 2 else parts[:, 0]
+    return Decomposition(slow, season, resid, weights, (int(period),), found)
+
+
+def mstl(
+    x: ArrayLike | Any,
+    periods: int | Sequence[int],
+    *,
+    windows: int | Sequence[int] | None = None,
+    iterate: int = 2,
+    **parameters: Any,
+) -> Decomposition:
+    """Split a series with several seasons by repeated STL (MSTL; Bandara, Hyndman and Bergmeir, arXiv:2107.13462).
+
+    Parameters
+    ----------
+    x : array-like of shape (n,) or (n_series, n)
+        As in `stl`.
+    periods : int or sequence of int
+        Values in each cycle, each less than half of `n`.
+    windows : int or sequence of int, optional
+        Cycles that a phase is smoothed over, one for each period; odd. By default 11, 15, 19, ... from the shortest.
+    iterate : int, default 2
+        How often each season is estimated anew with the others taken away; once where there is one period.
+    **parameters
+        As in `stl`: all but `period` and `seasonal`.
+
+    Returns
+    -------
+    Decomposition
+        As statsmodels' ``MSTL(...).fit()`` gives it, to 1e-8 of the scale of the series, from the shortest period to
+        the longest. `seasonal` has the shape (n_periods, n) or (n_series, n_periods, n).
+
+    Raises
+    ------
+    ParameterError
+        If a parameter makes no sense, or a period is not less than half the series (statsmodels leaves it out).
+    DataError
+        As in `stl`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hours = np.arange(24 * 7 * 10)
+    >>> x = np.sin(hours * 2 * np.pi / 24) + np.cos(hours * 2 * np.pi / 168)
+    >>> mstl(x, (24, 168)).seasonal.shape
+    (2, 1680)
+    """
+    series = as_series(x)
+    steps = _steps(periods, windows, parameters, series.shape[-1])
+    check_whole("iterate", iterate, 1)
+    rest = np.atleast_2d(series).astype(np.float64)
+    season = np.zeros((len(rest), len(steps), rest.shape[1]))
+    for _ in range(iterate if len(steps) > 1 else 1):
+        for i, settings in enumerate(steps):
+            rest += season[:, i]
+            weights, slow, season[:, i], _ = _decompose(rest, settings)
+            rest -= season[:, i]
+    resid = rest - slow
+    parts = (slow, season, resid, weights)
+    slow, season, resid, weights = parts if series.ndim == 2 else tuple(part[0] for part in parts)
+    return Decomposition(slow, season, resid, weights, tuple(int(settings.period) for settings in steps))
+
+
+def _steps(
+    periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
+) -> list[Settings]:
+    """Return the settings of each season, from the shortest period to the longest."""
+    cycles = list(np.atleast_1d(np.asarray(periods, dtype=object)))
+    spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
+    if windows is not None:
+        spans = list(np.atleast_1d(np.asarray(windows, dtype=object)))
+    if not cycles or len(spans) != len(cycles):
+        raise ParameterError(f"there are {len(cycles)} periods and {len(spans)} windows; give one window a period")
+    given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
+    if windows is None:
+        cycles = sorted(cycles)
+        given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
+    for settings in given:
+        if settings.period * 2 >= n:
+            raise ParameterError(
+                f"period {settings.period} is not less than half the series of {n} values; leave it out"
+            )
+    return sorted(given, key=lambda settings: (settings.period, settings.seasonal))
+
+
+def _decompose(series: NDArray[Any], settings: Settings) -> NDArray[np.float64]:
+    """Return weights, trend, season and residual of series of shape (n_series, n), shape (4, n_series, n)."""
+    count, n = series.shape
+    try:
+        parts = np.empty((4, count, n))
+    except MemoryError:
+        raise DataError(f"{count} x {n} values are too many for the memory; decompose fewer at a time") from None
+    weighted = settings.outer > 0 or bool(np.isnan(series).any())
+    threads = min(_cores(), count)
+    blocks = np.array_split(np.arange(count), threads)
+
+    def work(rows: NDArray[np.int64]) -> None:
+        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
+        for start in range(rows[0], rows[-1] + 1, 64):
+            part = slice(start, min(start + 64, rows[-1] + 1))
+            weights, slow, season, resid = parts[:, part]
+            values = np.require(series[part], np.float64, ["C", "W"])
+            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
+
+    if threads == 1:
+        work(blocks[0])
+    else:
+        with ThreadPoolExecutor(threads, thread_name_prefix="tocsin") as pool:
+            list(pool.map(work, blocks))
+    return parts
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

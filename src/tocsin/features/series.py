@@ -1,0 +1,54 @@
+"""Series from whatever holds them: checked once, so that what follows sees only numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tocsin.errors import DataError, EmptyDataError
+
+
+def as_series(x: ArrayLike | Any) -> NDArray[Any]:
+    """Return a series of shape (n,) or several of shape (n_series, n) as an array of real numbers.
+
+    Takes arrays, lists and the series of Polars and pandas; NaN (there also null) is a missing value. Single and double
+    precision are left as they are, anything else becomes double.
+
+    Raises
+    ------
+    DataError
+        If there is anything but real, finite numbers, or more than two dimensions.
+    EmptyDataError
+        If there is nothing, or a series of nothing but missing values.
+    """
+    values = np.asarray(x)
+    if values.dtype == object:
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError("x must be real numbers, but some of it is not") from None
+    if values.dtype.kind not in "biuf":
+        what = "complex" if values.dtype.kind == "c" else f"of type {values.dtype}"
+        raise DataError(f"x must be real numbers, but it is {what}")
+    if values.ndim not in (1, 2):
+        raise DataError(f"x must have the shape (n,), or (n_series, n) for several series, not {values.shape}")
+    if values.size == 0:
+        raise EmptyDataError(f"x of shape {values.shape} is empty; there is nothing to decompose")
+    values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    _check_values(values)
+    return values
+
+
+def _check_values(values: NDArray[Any]) -> None:
+    """Refuse infinite values, and series without any value."""
+    for index, row in enumerate(np.atleast_2d(values)):
+        if np.isfinite(row.sum(dtype=np.float64)):
+            continue
+        of = f" of series {index}" if values.ndim == 2 else ""
+        infinite = np.isinf(row)
+        if infinite.any():
+            raise DataError(f"value {int(infinite.argmax())}{of} is infinite; make it NaN to take it as missing")
+        if np.isnan(row).all():
+            raise EmptyDataError(f"all values{of or ' of x'} are missing; there is nothing to decompose")
