@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.billion import billion
 from tocsin.cli.demo import demo
 from tocsin.cli.explain import explain
 from tocsin.cli.fit import fit
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, generate, info, update):
+for command in (demo, fit, score, explain, generate, billion, info, update):
     app.command()(command)
 
 

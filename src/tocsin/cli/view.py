@@ -144,7 +144,7 @@ def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
     table.add_column("", no_wrap=True)
     table.add_column("Share", no_wrap=True)
     track = 13 if width < 100 else 33
-    bar = 6 if width < 100 else 24
+    length = 6 if width < 100 else 24
     most = max((row["contribution"] for row in rows), default=0.0)
     for row in rows:
         table.add_row(
@@ -152,7 +152,7 @@ def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
             number(row["value"]),
             f"{number(row['low'])} to {number(row['high'])}",
             gauge(row["value"], row["low"], row["high"], track),
-            _bar(row["contribution"], most, bar).append(f" {row['share']:.0%}", style="dim"),
+            bar(row["contribution"], most, length).append(f" {row['share']:.0%}", style="dim"),
         )
     return table
 
@@ -175,7 +175,8 @@ def gauge(value: float, low: float, high: float, width: int) -> Text:
     return line[:place].append("●", style="green" if inside else "bold red").append_text(line[place + 1 :])
 
 
-def _bar(part: float, most: float, width: int) -> Text:
+def bar(part: float, most: float, width: int) -> Text:
+    """Return a bar whose length is the share of a part in the most there is."""
     eighths = round(width * 8 * part / most) if most > 0 else 0
     whole, rest = divmod(eighths, 8)
     drawn = "█" * whole + (" ▏▎▍▌▋▊▉"[rest] if rest else "")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.fma import fma
 from tocsin.kernels.jit import inlined, kernel
 from tocsin.kernels.noise import Values, add_noise, add_wave, normal_at
 from tocsin.kernels.philox import WORDS, Keys, Words, uniform_at
@@ -126,7 +127,8 @@ def add_up(
         elif kind == NOISE:
             _add_noise(keys, numbers, asset, feature, stream, origin, start, room, out)
         elif kind == SHARED:
-            _add_shared(room.factors[int(numbers[0])], numbers[1], start - int(numbers[2]) - origin + parts.delay, out)
+            begin = start - int(numbers[2]) - origin + parts.delay
+            _add(room.factors[int(numbers[0])][begin:], np.float32(numbers[1]), out)
         elif kind == REGIMES:
             _add_regimes(keys, numbers, asset, feature, stream, start, out)
         elif kind == DUTY:
@@ -172,8 +174,7 @@ def _add_season(amplitude: float, turn: float, period: float, start: int, cycle:
         run = min(whole - place, out.size - done)
         if out.size < whole:
             add_wave(amplitude, phase, step, place, cycle[place : place + run])
-        for i in range(run):
-            out[done + i] += cycle[place + i]
+        _add(cycle[place : place + run], np.float32(1.0), out[done : done + run])
         done += run
         place = 0
 
@@ -195,17 +196,16 @@ def _add_noise(
         return
     kept, last = np.float32(keep), np.float32(0.0)
     for i in range(noise.size):
-        last = np.float32(kept * last + noise[i])
+        last = fma(kept, last, noise[i])
         noise[i] = last
-    for i in range(out.size):
-        out[i] += noise[start - first + i]
+    _add(noise[start - first :], np.float32(1.0), out)
 
 
-@inlined
-def _add_shared(factor: Values, weight: float, begin: int, out: Values) -> None:
-    share = np.float32(weight)
+@kernel
+def _add(signal: Values, weight: Any, out: Values) -> None:
+    """Add the first rows of another signal, times a weight."""
     for i in range(out.size):
-        out[i] += share * factor[begin + i]
+        out[i] = fma(weight, signal[i], out[i])
 
 
 @inlined

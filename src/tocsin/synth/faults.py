@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from tocsin.kernels import faults as kernels
 from tocsin.kernels.faults import Faults
 from tocsin.kernels.philox import Keys, uniforms
 from tocsin.kernels.signals import FAULTS
+from tocsin.synth.sensors import Sensor
 
 
 class _Kind(NamedTuple):
@@ -47,6 +49,8 @@ with. stuck: the last reading again and again. contact: half of the readings are
 MOST = 200
 """How many faults an asset may have at the most."""
 _DRAWS = 8
+_TELLING = 4.0
+"""How many deviations from 0 a sensor must rest for a reading of 0 to tell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +65,8 @@ class Misfortunes:
         How many faults an asset may have.
     probability : float
         How likely each of them is.
-    kinds : tuple of str
-        Which kinds there are, each as likely.
+    kinds : mapping of str to ndarray
+        Which kinds there are, each as likely, and the features that can have one.
     deviations : ndarray of shape (n_features,)
         The unit of a fault's size, by feature.
     steps : ndarray of shape (n_features,), uint64
@@ -73,7 +77,7 @@ class Misfortunes:
     rows: int
     chances: int
     probability: float
-    kinds: tuple[str, ...]
+    kinds: Mapping[str, NDArray[np.int64]]
     deviations: NDArray[np.float64]
     steps: NDArray[np.uint64]
 
@@ -83,11 +87,6 @@ class Misfortunes:
             raise ParameterError(f"faulty must be a probability, not {self.probability}")
         if not 0 <= self.chances <= MOST:
             raise ParameterError(f"faults must be from 0 to {MOST} an asset, not {self.chances}")
-        if not self.kinds:
-            raise ParameterError("kinds must name at least one kind of fault; faulty=0 makes a fleet without faults")
-        for kind in self.kinds:
-            if kind not in KINDS:
-                raise ParameterError(f"no fault {kind!r}{did_you_mean(kind, KINDS)}")
         if not (self.chances and self.probability):
             return
         if self.rows < 4:
@@ -108,14 +107,19 @@ class Misfortunes:
         asset, number = np.nonzero(draws[..., 0] < self.probability)
         which, long, when, where, large, sign = draws[asset, number, 1:7].T
         kinds = [_KINDS[name] for name in self.kinds]
-        code, shortest, longest, least, most, turn = np.array(
-            [(kind.number, *kind.rows, *kind.sizes, kind.turn) for kind in kinds]
+        able = list(self.kinds.values())
+        starts = np.cumsum([0, *map(len, able)])
+        code, shortest, longest, least, most, turn, begin, many = np.array(
+            [
+                (kind.number, *kind.rows, *kind.sizes, kind.turn, start, len(features))
+                for kind, start, features in zip(kinds, starts, able, strict=False)
+            ]
         )[np.floor(which * len(kinds)).astype(np.int64)].T
         length = np.minimum(
             shortest + np.floor(long * (longest - shortest + 1)), (self.rows - self.clean_rows + 1) // 2
         )
         onset = self.clean_rows + np.floor(when * (self.rows - length - self.clean_rows + 1))
-        feature = np.floor(where * len(self.deviations)).astype(np.int64)
+        feature = np.concatenate(able)[(begin + np.floor(where * many)).astype(np.int64)]
         # More noise has no direction.
         direction = np.where((sign < 0.5) & (code != kernels.VARIANCE), -1.0, 1.0)
         size = direction * (least + large * (most - least)) * self.deviations[feature]
@@ -132,10 +136,10 @@ class Misfortunes:
             steps=self.steps[feature][order],
         )
 
-    def table(self, keys: Keys, n_assets: int) -> pl.DataFrame:
+    def table(self, keys: Keys, first: int, stop: int) -> pl.DataFrame:
         """Return asset, feature, kind, onset and end (both included) as numbers, and the size in deviations."""
-        made = self.of(keys, 0, n_assets)
-        asset = np.repeat(np.arange(n_assets), np.diff(made.offsets))
+        made = self.of(keys, first, stop)
+        asset = np.repeat(np.arange(first, stop), np.diff(made.offsets))
         names = {_KINDS[name].number: name for name in KINDS}
         frame = pl.DataFrame(
             {
@@ -148,3 +152,30 @@ class Misfortunes:
             }
         )
         return frame.sort("asset", "onset", maintain_order=True)
+
+
+def possible(kinds: Sequence[str], sensors: Sequence[Sensor]) -> dict[str, NDArray[np.int64]]:
+    """Return which kinds of faults there can be, and the features that can have each.
+
+    Only what follows a shared factor can lose it, and only of a sensor that is never near 0 can a 0 be told.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such kind, or none of them is possible.
+    """
+    if not kinds:
+        raise ParameterError("kinds must name at least one kind of fault; faulty=0 makes a fleet without faults")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ParameterError(f"no fault {kind!r}{did_you_mean(kind, KINDS)}")
+    every = np.arange(len(sensors))
+    able = {
+        "correlation": np.flatnonzero([sensor.shares for sensor in sensors]),
+        "contact": np.flatnonzero([abs(sensor.level) >= _TELLING * sensor.deviation > 0 for sensor in sensors]),
+    }
+    found = {kind: features for kind in kinds if len(features := able.get(kind, every))}
+    if not found:
+        raise ParameterError(f"no sensor can have a fault of the kind {kinds[0]}: correlation needs a shared factor, "
+                             "contact a level far from 0")  # fmt: skip
+    return found

@@ -17,7 +17,7 @@ from tocsin.kernels import faults as kernels
 from tocsin.kernels.philox import keys
 from tocsin.kernels.signals import turns
 from tocsin.panel import Panel
-from tocsin.synth.faults import KINDS, Misfortunes
+from tocsin.synth.faults import KINDS, Misfortunes, possible
 from tocsin.synth.parts import Part, Season, Shared, encode
 from tocsin.synth.sensors import Sensor
 from tocsin.threads import run
@@ -113,7 +113,7 @@ class MadeUp:
             rows=rows,
             chances=faults,
             probability=faulty,
-            kinds=(kinds,) if isinstance(kinds, str) else tuple(kinds),
+            kinds=possible((kinds,) if isinstance(kinds, str) else kinds, sensors),
             deviations=np.array([sensor.deviation or 1.0 for sensor in sensors]),
             steps=np.array([turns(2.0 / self._period(sensor)) for sensor in sensors], np.uint64),
         )
@@ -220,16 +220,30 @@ class MadeUp:
 
         Size is null for faults that have none. A fault keeps its row where another one overlaps it.
         """
-        table = self._misfortunes.table(self._keys, self.assets)
-        names = pl.Series(self.features, dtype=pl.String)
-        start = pl.lit(START).cast(_TIME)
-        every = pl.lit(self.every).cast(pl.Duration("us"))
-        return table.with_columns(
-            asset=pl.Series(self._names(table["asset"].to_numpy()), dtype=pl.String),
-            feature=names.gather(table["feature"]),
-            onset=start + every * pl.col("onset"),
-            end=start + every * pl.col("end"),
+        return self.named(self.faults(0, self.assets))
+
+    @property
+    def clean_rows(self) -> int:
+        """How many rows come before any fault."""
+        return self._misfortunes.clean_rows
+
+    def faults(self, first: int, last: int) -> pl.DataFrame:
+        """Return the truth about some assets, with numbers for assets, features and rows."""
+        return self._misfortunes.table(self._keys, first, last)
+
+    def named(self, faults: pl.DataFrame) -> pl.DataFrame:
+        """Return faults with the names of their assets and features, and with times for rows."""
+        return faults.with_columns(
+            asset=pl.Series(self._names(faults["asset"].to_numpy()), dtype=pl.String),
+            feature=pl.Series(self.features, dtype=pl.String).gather(faults["feature"]),
+            onset=self.moments(faults["onset"]),
+            end=self.moments(faults["end"]),
         )
+
+    def moments(self, rows: pl.Series) -> pl.Series:
+        """Return when some rows are; null of a row that is null."""
+        every = self.every // timedelta(microseconds=1)
+        return (rows * every + int(START.timestamp()) * 1_000_000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
     def keys(self, first: int, last: int) -> pa.Array:
         """Return what some assets are called."""
@@ -274,9 +288,6 @@ class MadeUp:
             if span is not None and not 0 <= span[0] <= span[1] <= count:
                 raise ParameterError(f"{what} {span[0]} to {span[1]} are not all among the {count}")
         return tuple((0, count) if span is None else span for _, span, count in given)  # type: ignore[return-value]
-
-
-_TIME = pl.Datetime("us", "UTC")
 
 
 def check_count(what: str, number: int, most: int) -> None:

@@ -13,8 +13,8 @@ from tocsin.errors import ParameterError, did_you_mean
 from tocsin.kernels import noise, signals
 from tocsin.kernels.signals import MARGIN, TAKES, Parts
 
-BLOCK = 8192
-"""How many rows are made in one go where earlier ones do not matter."""
+BLOCK = 16384
+"""How many rows are made in one go, or more if what is remembered is long."""
 FORGOTTEN = 2.0**-26
 """What is left of a value of noise by the time that it no longer counts."""
 
@@ -273,7 +273,7 @@ def encode(factors: Mapping[str, Sequence[Part]], sensors: Sequence[Sequence[Par
         row[: len(given)] = given
     delay = max((part.delay for part in flat if isinstance(part, Shared)), default=0)
     remembered = max((part.remembered for part in flat if isinstance(part, Noise)), default=0)
-    block = 1 << (4 * remembered - 1).bit_length() if remembered else BLOCK
+    block = max(BLOCK, 1 << (4 * remembered).bit_length())
     return Parts(
         np.cumsum([0, *map(len, every)]).astype(np.int64),
         np.array([part.kind for part in flat], np.int64),

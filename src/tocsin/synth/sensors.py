@@ -22,6 +22,16 @@ class Sensor:
         """The standard deviation over the rows of one asset, a trend left aside."""
         return deviation(self.parts)
 
+    @property
+    def level(self) -> float:
+        """Where it rests."""
+        return sum(part.value for part in self.parts if isinstance(part, Level))
+
+    @property
+    def shares(self) -> bool:
+        """Whether it follows a factor that others may follow, too."""
+        return any(isinstance(part, Shared) for part in self.parts)
+
 
 class _Pump(NamedTuple):
     """Where a sensor rests, its correlations with the load and with the weather, and the rows it takes to follow."""
