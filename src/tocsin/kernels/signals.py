@@ -108,15 +108,11 @@ def add_up(
 
     The room holds the block's factors, if the signal has a share in them.
     """
-    out[:] = np.float32(0.0)
+    out[:] = np.float32(_level(keys, parts, signal, asset, feature, base))
     for part in range(parts.offsets[signal], parts.offsets[signal + 1]):
         kind, numbers = parts.kinds[part], parts.numbers[part]
         stream = base + part - parts.offsets[signal]
-        if kind == LEVEL:
-            level = np.float32(float(numbers[0]) + _own(keys, asset, feature, stream, numbers[1]))
-            for i in range(out.size):
-                out[i] += level
-        elif kind == TREND:
+        if kind == TREND:
             slope = float(numbers[0]) + _own(keys, asset, feature, stream, numbers[1])
             for i in range(out.size):
                 out[i] = np.float32(out[i] + slope * float(start + i))
@@ -135,6 +131,17 @@ def add_up(
             _add_duty(keys, numbers, asset, feature, stream, start, out)
         elif kind == GAPS:
             _cut_gaps(keys, numbers, asset, feature, stream, start, out)
+
+
+@inlined
+def _level(keys: Keys, parts: Parts, signal: int, asset: int, feature: int, base: int) -> float:
+    """Return where a signal rests, all its levels together."""
+    level = 0.0
+    for part in range(parts.offsets[signal], parts.offsets[signal + 1]):
+        if parts.kinds[part] == LEVEL:
+            numbers, stream = parts.numbers[part], base + part - parts.offsets[signal]
+            level += numbers[0] + _own(keys, asset, feature, stream, numbers[1])
+    return level
 
 
 @inlined
