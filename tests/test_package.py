@@ -13,8 +13,8 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "find_period", "mstl",
-    "stl",
+    "Decomposition", "Detector", "ECOD", "Fleet", "OnlineSTL", "Panel", "STL", "SpanSTL", "TocsinError", "catalog",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.stl import STL
     from tocsin.errors import TocsinError
     from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.online import OnlineSTL
     from tocsin.features.periods import find_period
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
@@ -24,7 +26,9 @@ _HOMES = {
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
+    "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
+    "STL": "tocsin.detectors.stl",
     "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "catalog": "tocsin.detectors.catalog",
@@ -34,8 +38,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "Panel", "SpanSTL", "TocsinError", "catalog", "find_period", "mstl",
-    "stl",
+    "Decomposition", "Detector", "ECOD", "Fleet", "OnlineSTL", "Panel", "STL", "SpanSTL", "TocsinError", "catalog",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -190,9 +190,8 @@ def has_cycles(history: Floats, period: int) -> NDArray[np.bool_]:
     """Return whether each series has half of its samples, and each point of the cycle at least once."""
     present = np.isfinite(history)
     whole = present[:, : history.shape[1] // period * period].reshape(len(history), -1, period)
-    points: NDArray[np.bool_] = whole.any(axis=1)
-    share = present.mean(axis=1)
-    return np.logical_and(np.all(points, axis=1), share >= 0.5)
+    half: NDArray[np.bool_] = present.mean(axis=1) >= 0.5
+    return half & np.array([cycles.any(axis=0).all() for cycles in whole], np.bool_)
 
 
 def check_windows(period: int | None, seasonal: int, trend: int | None) -> None:
