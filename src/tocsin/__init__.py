@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
     from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.online import OnlineSTL
     from tocsin.features.periods import find_period
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.fleet import Fleet
@@ -27,7 +29,9 @@ _HOMES = {
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
     "MAD": "tocsin.detectors.mad",
+    "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
+    "STL": "tocsin.detectors.stl",
     "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "ZScore": "tocsin.detectors.zscore",
@@ -38,8 +42,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
-    "find_period", "mstl", "stl",
+    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanSTL", "TocsinError",
+    "ZScore", "catalog", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Everything in Tocsin is a function of a panel, so that one kernel serves one ass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -164,11 +164,20 @@ class Contributions:
     feature : ndarray of shape (n_rows, top), int32
         Index of the feature; -1 where a row has fewer than `top` features with a part in its score.
     contribution : ndarray of shape (n_rows, top), float64
-        Its part of the score. For an additive detector all of a row's parts sum to its score.
+        What it adds to the score. For an additive detector all that a row's features add sum to its score.
+    part : ndarray of shape (n_rows, top), int8, optional
+        Where a detector looks at several parts of a feature, such as its trend and its season: the index of the part
+        in `Detector.parts`; -1 where `feature` is.
     """
 
     feature: NDArray[np.int32]
     contribution: NDArray[np.float64]
+    part: NDArray[np.int8] | None = None
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Contributions:
+        """Return the contributions to some rows."""
+        part = None if self.part is None else self.part[rows]
+        return Contributions(self.feature[rows], self.contribution[rows], part)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +195,11 @@ class Evidence:
     limit : ndarray, float64
         The nearest value with which the row would not have been an alert; NaN where no value of this feature alone
         would have sufficed.
+    change : ndarray, float64, optional
+        Of a detector with parts: how far the named part of the feature is from what is usual of it.
+    cycle : ndarray of shape (n_rows, top, 2), int64, optional
+        Of a detector with parts: how many readings the feature's cycle has and how many nanoseconds it takes; 0 where
+        there is no cycle, or the readings have no times.
     """
 
     low: NDArray[np.float64]
@@ -193,3 +207,10 @@ class Evidence:
     above: NDArray[np.bool_]
     tail: NDArray[np.float64]
     limit: NDArray[np.float64]
+    change: NDArray[np.float64] | None = None
+    cycle: NDArray[np.int64] | None = None
+
+    def of_rows(self, rows: NDArray[np.int64]) -> Evidence:
+        """Return what stands behind some rows' contributions."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: array[rows] for name, array in arrays.items() if array is not None})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -86,8 +87,11 @@ def test_contributions(make):
     if make.additive:
         np.testing.assert_allclose(parts.sum(1), scores, rtol=1e-6)
     top = detector.attribute_panel(detector.model_, Panel.of_matrix(X), 2)
-    order = np.argsort(-parts, axis=1, kind="stable")[:, :2]
-    np.testing.assert_allclose(top.contribution, np.take_along_axis(parts, order, 1), rtol=1e-9)
+    every = detector.attribute_panel(detector.model_, Panel.of_matrix(X))
+    assert every.feature.shape == (300, 4 * max(len(make.parts), 1))
+    order = np.argsort(-every.contribution, axis=1, kind="stable")[:, :2]
+    np.testing.assert_allclose(top.contribution, np.take_along_axis(every.contribution, order, 1), rtol=1e-9)
+    assert (top.part is None) == (not make.parts)
 
 
 @DETECTORS
@@ -101,7 +105,8 @@ def test_explanations_name_the_cause_and_the_way_back(make):
     assert first["direction"] == "above"
     assert first["low"] == pytest.approx(np.quantile(X[:, 2], 0.05), abs=0.2)
     assert first["high"] == pytest.approx(np.quantile(X[:, 2], 0.95), abs=0.2)
-    assert first["sentence"].startswith("x2 was 80, above its usual")
+    said = r"[\d.]+ above what is usual of late" if make.parts else "above its usual"  # parts say how far, too
+    assert re.match(f"x2 was 80, {said}", first["sentence"])
 
 
 @DETECTORS
@@ -111,12 +116,15 @@ def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
     told = detector.explain(X, top=4).drop_nulls("limit")
     assert len(told) > 10
     for line in told.iter_rows(named=True):
-        feature, row = int(line["feature"][1:]), X[line["row"]].copy()
-        assert detector.predict(row[None])[0] == 1
-        row[feature] = line["limit"]
-        assert detector.predict(row[None])[0] == 0
-        row[feature] += 1e-6 * np.sign(line["value"] - line["limit"])
-        assert detector.predict(row[None])[0] == 1
+        feature = int(line["feature"][1:])
+        rows = (
+            X[line["row"] :][:1].copy() if not make.temporal else X[: line["row"] + 1].copy()
+        )  # what came before counts
+        assert detector.predict(rows)[-1] == 1
+        rows[-1, feature] = line["limit"]
+        assert detector.predict(rows)[-1] == 0
+        rows[-1, feature] += 1e-6 * np.sign(line["value"] - line["limit"])
+        assert detector.predict(rows)[-1] == 1
 
 
 @DETECTORS

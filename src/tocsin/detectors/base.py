@@ -40,7 +40,9 @@ class Detector(BaseEstimator, ABC):
     supervised: ClassVar[bool] = False
     """Whether labels are needed."""
     temporal: ClassVar[bool] = False
-    """Whether the order of rows matters."""
+    """Whether the order of rows matters: a row's score then depends on its asset's rows before it, too."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """What is looked at in each feature, where that is more than its value; each has contributions of its own."""
     extra: ClassVar[str | None] = None
     """The optional dependency group that is needed, if any."""
 
@@ -76,9 +78,11 @@ class Detector(BaseEstimator, ABC):
         """Score each row by its asset's model, and name the `top` features that weigh most (default none).
 
         Of features that weigh the same, the one whose value lies farthest beyond the training range comes first.
-        With None, all contributions are in the order of the features.
+        With None, all contributions are in the order of the features, and of the parts in each.
 
-        A row's score depends on the row and its asset's model alone, never on what else is scored with it.
+        A row's score depends on the row and its asset's model alone, never on what else is scored with it. A temporal
+        detector goes on from where the model was left, so there it depends on the asset's earlier rows in the panel,
+        too: scoring some rows, updating with them and scoring those that follow is as scoring all of them at once.
         `models` are those of the panel's assets, in the same order.
         """
         if len(models) != panel.n_assets:
@@ -98,13 +102,15 @@ class Detector(BaseEstimator, ABC):
         """Learn from new rows without the old ones; assets without rows are returned as they are.
 
         The thresholds follow the scores that the rows have once they are learned, as in training. Older rows keep the
-        score that they had in their time, so after a start with few rows a threshold lags behind for a while.
+        score that they had in their time, so after a start with few rows a threshold lags behind for a while. A
+        temporal detector scores each row as it comes, before it is learned.
         """
         if not self.incremental:
             raise ParameterError(f"{type(self).__name__} cannot learn from new rows without the old ones; fit it anew")
         weights, scales = self._forgetting(panel.offsets)
         state = self._absorb(models.state, panel, weights, scales)
-        scores, _ = self._score(state, panel, 0, learned=True)
+        before = models.state if self.temporal else state
+        scores, _ = self._score(before, panel, 0, learned=not self.temporal)
         calibration = Calibration.from_state(models.state, models.threshold, self._rank_ratio())
         calibration = calibration.absorb(
             scores, panel.offsets, weights, scales, 1.0 - self.contamination, self._rank_ratio(), self._slack()
@@ -112,9 +118,16 @@ class Detector(BaseEstimator, ABC):
         rows = models.rows + np.diff(panel.offsets)
         return Models(rows, calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())})
 
+    def remarks(self, models: Models) -> dict[str, int]:
+        """Return what a user should know of how models were learned, and of how many assets each remark is true.
+
+        A remark goes on after "3 assets: ", such as "no season, for want of two whole periods".
+        """
+        return {}
+
     def merge_models(self, models: Models, other: Models) -> Models:
         """Merge models of the same assets that were learned from different rows."""
-        if not self.incremental:
+        if not self.incremental or self.temporal:
             raise ParameterError(f"models of {type(self).__name__} cannot be merged; fit it on all rows")
         ratio, slack = self._rank_ratio(), self._slack()
         calibration = Calibration.from_state(models.state, models.threshold, ratio).combine(
@@ -233,18 +246,19 @@ class Detector(BaseEstimator, ABC):
         return self
 
     def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return what each feature adds to each row's score, shape (n_rows, n_features)."""
-        return self.attribute_panel(self._fitted(), self._panel(X)).contribution
+        """Return what each feature adds to each row's score, all its parts together, shape (n_rows, n_features)."""
+        found = self.attribute_panel(self._fitted(), self._panel(X)).contribution
+        return found.reshape(len(found), -1, len(self.parts)).sum(axis=2) if self.parts else found
 
     def explain(self, X: ArrayLike, top: int = 3) -> pl.DataFrame:
         """Say why each row has its score: one row of the result for each of its `top` features.
 
-        Columns: row, rank, feature, value, low, high, direction, contribution, share, tail_probability, limit,
-        sentence. See `tocsin.explain`.
+        Columns: row, rank, feature, part (of a detector that has `parts`), value, low, high, direction, contribution,
+        share, tail_probability, limit, sentence. See `tocsin.explain`.
         """
         models, panel = self._fitted(), self._panel(X)
         scores, contributions = self.score_panel(models, panel, top=max(top, 0))
-        return explain(panel, scores, contributions, self.evidence_panel(models, panel, contributions))
+        return explain(panel, scores, contributions, self.evidence_panel(models, panel, contributions), self.parts)
 
     def _fitted(self) -> Models:
         if not hasattr(self, "model_"):

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tocsin.explain.part_sentences import part_sentences
 from tocsin.explain.sentences import sentences
 from tocsin.panel import Contributions, Evidence, Panel, Scores
 
@@ -24,8 +25,10 @@ FIELDS = {
 """What an explanation says of a feature, in order."""
 
 
-def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence: Evidence) -> pl.DataFrame:
-    """Return the explanations of all rows of a panel.
+def explain(
+    panel: Panel, scores: Scores, contributions: Contributions, evidence: Evidence, parts: tuple[str, ...] = ()
+) -> pl.DataFrame:
+    """Return the explanations of all rows of a panel; `parts` are those of the detector.
 
     Returns
     -------
@@ -33,7 +36,8 @@ def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence
         Columns `row` (of the panel), `rank` (1 is the heaviest) and `FIELDS`: the feature's name and value, its normal
         range, whether it is "above" or "below", its part of the score and share of it, the probability of so extreme
         a value, the nearest value with which the row would not have been an alert (null where it is none, or where
-        this feature alone cannot mend it), and a sentence. Features without a part in the score have no row.
+        this feature alone cannot mend it), and a sentence. Features that add nothing to the score have no row. Of a
+        detector with parts there is also the column `part`, after the feature.
     """
     rows, places = np.nonzero(contributions.feature >= 0)
     feature = contributions.feature[rows, places]
@@ -56,15 +60,24 @@ def explain(panel: Panel, scores: Scores, contributions: Contributions, evidence
             "limit": pl.Series(limit).fill_nan(None),
         }
     )
-    return frame.with_columns(sentences(frame))
+    if contributions.part is None:
+        return frame.with_columns(sentences(frame))
+    assert evidence.change is not None
+    assert evidence.cycle is not None
+    words = pl.Series(parts, dtype=pl.String).gather(contributions.part[rows, places])
+    frame.insert_column(frame.columns.index("feature") + 1, words.alias("part"))
+    cycle = evidence.cycle[rows, places]
+    return frame.with_columns(part_sentences(frame, evidence.change[rows, places], cycle[:, 0], cycle[:, 1]))
 
 
 def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:
     """Gather explanations into one list a row, heaviest first, for a table of `n_rows` scored rows."""
-    lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(*FIELDS))
+    kinds = {name: kind for name, kind in (FIELDS | {"part": pl.String}).items() if name in explanations.columns}
+    fields = {name: kinds[name] for name in explanations.columns if name in kinds}
+    lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(*fields))
     every = pl.DataFrame({"row": np.arange(n_rows)})
     joined = every.join(lists, on="row", how="left", maintain_order="left")
-    return joined["explanations"].fill_null([]).cast(pl.List(pl.Struct(FIELDS)))
+    return joined["explanations"].fill_null([]).cast(pl.List(pl.Struct(fields)))
 
 
 def _directions(above: NDArray[np.bool_]) -> pl.Series:

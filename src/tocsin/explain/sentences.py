@@ -44,7 +44,7 @@ def sentences(explanations: pl.DataFrame) -> pl.Series:
         _value=plain(value, pl.col("_value")),
         _low=plain(low, pl.col("_low")),
         _high=plain(high, pl.col("_high")),
-        _limit=_text(_towards_normal(pl.col("_above"), pl.col("_limit"))),
+        _limit=limit_text(pl.col("_above"), pl.col("_limit")),
         _end=pl.when("_above").then(pl.lit("upper")).otherwise(pl.lit("lower")),
         _far=pl.when("_above").then(pl.lit("high")).otherwise(pl.lit("low")),
     )
@@ -66,6 +66,11 @@ def sentences(explanations: pl.DataFrame) -> pl.Series:
     )
     said = pl.format("{} was {}, {}{}.{}", "feature", "_value", "_place", "_rarity", "_remedy")
     return parts.select(sentence=said).to_series()
+
+
+def limit_text(above: pl.Expr, places: pl.Expr) -> pl.Expr:
+    """Return the limit as text, rounded so that there would indeed have been no alert."""
+    return _text(_towards_normal(above, places))
 
 
 def _towards_normal(above: pl.Expr, places: pl.Expr) -> pl.Expr:

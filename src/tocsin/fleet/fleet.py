@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -113,16 +114,17 @@ class Fleet:
         readings = self._open(source, None, reading)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> tuple[ModelTable, pa.Table]:
+        def learn(panel: Panel) -> tuple[ModelTable, pa.Table, dict[str, int]]:
             models, scores = self.detector.fit_panel(panel)
             rows = np.flatnonzero(scores.alert)
             alerts = score_table(panel.take_rows(rows), models, take_scores(scores, rows), readings.time_type)
-            return ModelTable.of_panel(models, panel, readings.time_type), alerts
+            return ModelTable.of_panel(models, panel, readings.time_type), alerts, self.detector.remarks(models)
 
-        parts, alerts = [], []
-        for models, found in _run(readings, learn, report, progress, threads):
+        parts, alerts, remarks = [], [], Counter[str]()
+        for models, found, remarked in _run(readings, learn, report, progress, threads):
             parts.append(models)
             alerts.append(found)
+            remarks.update(remarked)
             report.alerts += found.num_rows
         if not parts:
             raise EmptyDataError("no readings to learn from")
@@ -134,6 +136,7 @@ class Fleet:
         if short:
             what = "asset has" if short == 1 else "assets have"
             report.notes.append(f"{short:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
+        report.notes += [_remark(count, what) for what, count in remarks.items()]
         return self
 
     def update(
@@ -148,10 +151,11 @@ class Fleet:
         readings = self._open(source, self.features, reading)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> ModelTable:
+        def learn(panel: Panel) -> tuple[ModelTable, dict[str, int]]:
             panel, time_type = known.like_own(panel.astype(self.dtype), readings.time_type)
             index = known.index_of(panel.keys)
             parts: list[ModelTable] = []
+            remarks: dict[str, int] = {}
             old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
             if len(old):
                 part, before = panel.take_assets(old), known.take(index[old])
@@ -161,15 +165,21 @@ class Fleet:
             if len(new):
                 part = panel.take_assets(new)
                 models, _ = self.detector.fit_panel(part)
+                remarks = self.detector.remarks(models)
                 parts.append(ModelTable.of_panel(models, part, time_type))
-            return ModelTable.concat(parts)
+            return ModelTable.concat(parts), remarks
 
-        parts = list(_run(readings, learn, report, progress, threads))
+        parts, remarks = [], Counter[str]()
+        for models, remarked in _run(readings, learn, report, progress, threads):
+            parts.append(models)
+            remarks.update(remarked)
         if not parts:
             raise EmptyDataError("no readings to learn from")
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
-        return self._done(report, readings, started)
+        self._done(report, readings, started)
+        report.notes += [_remark(count, what) for what, count in remarks.items()]
+        return self
 
     # Scoring ---------------------------------------------------------------------------------------------------------
 
@@ -235,7 +245,7 @@ class Fleet:
             table = score_table(part, models, kept, readings.time_type)
             if explain:
                 chosen = np.arange(len(rows)) if explain_all else np.flatnonzero(kept.alert)
-                reasons = explanations(self.detector, models, part, kept, chosen, explain)
+                reasons = explanations(self.detector, models, panel, scores, rows[chosen], explain)
                 table = with_explanations(table, reasons, chosen)
             return table, int(scores.alert.sum()), missing
 
@@ -382,6 +392,10 @@ class Fleet:
         report.seconds = clock.perf_counter() - started
         self.report = report
         return self
+
+
+def _remark(count: int, what: str) -> str:
+    return f"{count:,} {'asset' if count == 1 else 'assets'}: {what}"
 
 
 def _report_of(readings: Readings) -> Report:

@@ -36,10 +36,16 @@ def explanations(
     detector: Detector, models: Models, panel: Panel, scores: Scores, rows: NDArray[np.int64], top: int
 ) -> pl.DataFrame:
     """Explain some rows of a panel; `row` in the result counts within them."""
-    part = panel.take_rows(rows)
-    contributions = detector.attribute_panel(models, part, top)
-    evidence = detector.evidence_panel(models, part, contributions)
-    return explain(part, take_scores(scores, rows), contributions, evidence)
+    part, judged = panel.take_rows(rows), take_scores(scores, rows)
+    if not detector.temporal:
+        contributions = detector.attribute_panel(models, part, top)
+        return explain(part, judged, contributions, detector.evidence_panel(models, part, contributions))
+    found = detector.attribute_panel(models, panel, top)  # what a row says rests on the rows before it
+    other = np.ones(panel.n_rows, np.bool_)
+    other[rows] = False
+    found.feature[other] = -1
+    evidence = detector.evidence_panel(models, panel, found)
+    return explain(part, judged, found.of_rows(rows), evidence.of_rows(rows), detector.parts)
 
 
 def with_explanations(table: pa.Table, explained: pl.DataFrame, rows: NDArray[np.int64]) -> pa.Table:
