@@ -13,8 +13,8 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanSTL", "TocsinError", "ZScore", "catalog",
-    "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "Panel", "SpanMSTL", "SpanSTL", "TocsinError",
+    "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

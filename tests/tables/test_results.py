@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -135,3 +136,26 @@ def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
     assert done.stdout == f"cannot write {path}: file too large; nothing was left behind\n"
     assert done.stderr == ""
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("types", [(pa.float32(), pa.float32()), (pa.float32(), pa.float64())])
+def test_numbers_go_into_a_matrix(tmp_path: Path, types: tuple[pa.DataType, ...]) -> None:
+    schema = pa.schema(list(zip(("trend", "resid"), types, strict=True)))
+    table = pa.table({"trend": [1.0, 2.0, 3.0], "resid": [0.5, float("nan"), -0.5]}, schema=schema)
+    with ResultWriter(tmp_path / "parts.npy") as out:
+        for _ in range(400):  # the header grows from one digit to four
+            out.write(table)
+    matrix = np.load(tmp_path / "parts.npy", mmap_mode="r")
+    assert matrix.shape == (1200, 2)
+    assert matrix.dtype == np.result_type(*(each.to_pandas_dtype() for each in types))
+    np.testing.assert_array_equal(matrix[-3:], [[1, 0.5], [2, np.nan], [3, -0.5]])
+    with ResultWriter(tmp_path / "none.npy", schema):
+        pass
+    assert np.load(tmp_path / "none.npy").shape == (0, 2)
+    with (
+        pytest.raises(
+            OutputError, match=r"a \.npy file holds fractional numbers only, not column 'key'; take \.parquet"
+        ),
+        ResultWriter(tmp_path / "text.npy") as out,
+    ):
+        out.write(TABLE)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.demo import demo
+from tocsin.cli.detect import detect
 from tocsin.cli.explain import explain
 from tocsin.cli.fit import fit
 from tocsin.cli.info import info
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, info, update):
+for command in (demo, fit, score, explain, detect, info, update):
     app.command()(command)
 
 

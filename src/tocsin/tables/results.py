@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Self
 from uuid import uuid4
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,8 +28,8 @@ class ResultWriter:
     Parameters
     ----------
     path : str or Path
-        Its suffix says the format: .parquet, .arrow, .feather or .ipc (Arrow IPC), .ndjson or .jsonl, .csv. CSV has
-        no nested columns: they are written as JSON text.
+        Its suffix says the format: .parquet, .arrow, .feather or .ipc (Arrow IPC), .ndjson or .jsonl, .csv, .npy. CSV
+        has no nested columns: they are written as JSON text. A .npy file holds numbers only, shape (rows, columns).
     schema : pyarrow.Schema, optional
         What to write if no table comes; else the first table decides.
 
@@ -177,6 +178,34 @@ class _Arrow(_Sink):
         self._writer.close()
 
 
+class _Npy(_Sink):
+    """A matrix with a row of numbers a row; how many there are is written into the header at the end."""
+
+    def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
+        super().__init__(file, schema)
+        if others := [field.name for field in schema if not pa.types.is_floating(field.type)]:
+            raise ValueError(f"a .npy file holds fractional numbers only, not column {others[0]!r}; take .parquet")
+        self._dtype = np.result_type(*(field.type.to_pandas_dtype() for field in schema))
+        self._rows = 0
+        self._write_header()
+
+    def _write_header(self) -> None:
+        """NumPy leaves room for the number of rows to grow, so that the header never changes its length."""
+        shape = (self._rows, len(self.schema))
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def write(self, table: pa.Table) -> None:
+        columns = [column.to_numpy().astype(self._dtype, copy=False) for column in table.columns]
+        self.file.write(np.column_stack(columns).data)
+        self._rows += table.num_rows
+
+    def close(self) -> None:
+        self.file.flush()
+        self.file.seek(0)
+        self._write_header()
+
+
 class _Ndjson(_Sink):
     def write(self, table: pa.Table) -> None:
         self.file.write(_text(pl.DataFrame(table), "ndjson"))
@@ -219,4 +248,5 @@ _SINKS: dict[str, type[_Sink]] = {
     ".ndjson": _Ndjson,
     ".jsonl": _Ndjson,
     ".csv": _Csv,
+    ".npy": _Npy,
 }

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from tocsin.errors import ParameterError
-from tocsin.panel import Panel
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def run(panels: Iterator[Panel], work: Callable[[Panel], T], threads: int | None = None) -> Iterator[T]:
-    """Yield the result of `work` on each panel, in order, with at most one panel waiting for each thread.
+def run(panels: Iterable[S], work: Callable[[S], T], threads: int | None = None) -> Iterator[T]:
+    """Yield the result of `work` on each panel or other piece, in order, with at most one waiting for each thread.
 
     Kernels release the interpreter lock, so threads are enough. What is held in memory is at most `threads` + 2
     panels and their results. An error in `panels` or `work` ends the run; panels that have not begun are dropped.
