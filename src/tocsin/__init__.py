@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
     from tocsin.features.decomposition import Decomposition, mstl, stl
+    from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
     from tocsin.features.periods import find_period
     from tocsin.features.spans import SpanSTL
+    from tocsin.fleet.detect import detect
+    from tocsin.fleet.detection import Detection
     from tocsin.fleet.fleet import Fleet
     from tocsin.panel import Panel
 
 _HOMES = {
     "Decomposition": "tocsin.features.decomposition",
+    "Detection": "tocsin.fleet.detection",
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
@@ -32,18 +36,20 @@ _HOMES = {
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
     "STL": "tocsin.detectors.stl",
+    "SpanMSTL": "tocsin.features.multispans",
     "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
     "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
+    "detect": "tocsin.fleet.detect",
     "find_period": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
     "stl": "tocsin.features.decomposition",
 }
 
 __all__ = [
-    "Decomposition", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanSTL", "TocsinError",
-    "ZScore", "catalog", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -161,3 +161,19 @@ def test_arrays_take_no_text(tmp_path):
     ):
         out.write(pa.table({"key": ["a"], "x": [1.0]}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("types", [(pa.float32(), pa.float32()), (pa.float32(), pa.float64())])
+def test_numbers_go_into_a_matrix(tmp_path: Path, types: tuple[pa.DataType, ...]) -> None:
+    schema = pa.schema(list(zip(("trend", "resid"), types, strict=True)))
+    table = pa.table({"trend": [1.0, 2.0, 3.0], "resid": [0.5, float("nan"), -0.5]}, schema=schema)
+    with ResultWriter(tmp_path / "parts.npy") as out:
+        for _ in range(400):  # the header grows from one digit to four
+            out.write(table)
+    matrix = np.load(tmp_path / "parts.npy", mmap_mode="r")
+    assert matrix.shape == (1200, 2)
+    assert matrix.dtype == np.result_type(*(each.to_pandas_dtype() for each in types))
+    np.testing.assert_array_equal(matrix[-3:], [[1, 0.5], [2, np.nan], [3, -0.5]])
+    with ResultWriter(tmp_path / "none.npy", schema):
+        pass
+    assert np.load(tmp_path / "none.npy").shape == (0, 2)

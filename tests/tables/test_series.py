@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.errors import ColumnError, DataError, EmptyDataError, OutputError, ParameterError, TocsinError
+from tocsin.tables import drafts
 from tocsin.tables import series as module
 from tocsin.tables.series import open_series
 
@@ -51,7 +52,7 @@ FILES = [
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_reads_alike_in_any_slice(path, name, staged, monkeypatch):
     if staged:
-        monkeypatch.setattr(module, "IN_MEMORY", 1000)
+        monkeypatch.setattr(drafts, "IN_MEMORY", 1000)
         monkeypatch.setattr(module, "_BATCH_ROWS", 450)
     with open_series(path(name), dtype="float32" if name.endswith(".bin") else None) as series:
         assert len(series) == len(X)
@@ -216,7 +217,7 @@ def test_which_column(tmp_path):
 
 
 def test_no_room_to_set_numbers_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "IN_MEMORY", 100)
+    monkeypatch.setattr(drafts, "IN_MEMORY", 100)
     pl.DataFrame({"a": X}).write_csv(tmp_path / "x.csv")
     with pytest.raises(OutputError, match="cannot set readings aside"):
         whole(tmp_path / "x.csv", tmp=tmp_path / "nowhere")

@@ -11,6 +11,7 @@ import typer
 
 from tocsin.cli.billion import billion
 from tocsin.cli.demo import demo
+from tocsin.cli.detect import detect
 from tocsin.cli.explain import explain
 from tocsin.cli.fit import fit
 from tocsin.cli.generate import generate
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, generate, billion, info, update):
+for command in (demo, fit, score, explain, detect, generate, billion, info, update):
     app.command()(command)
 
 

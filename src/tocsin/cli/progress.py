@@ -13,13 +13,17 @@ Tell = Callable[[int, int | None], None]
 
 
 class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
-        return Text(f"{rate:,.0f} rows/s" if rate else "", style="dim")
+        return Text(f"{rate:,.0f} {self._unit}/s" if rate else "", style="dim")
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Tell | None]:
+def progress(what: str, unit: str = "rows") -> Iterator[Tell | None]:
     """Give a function to tell how many rows are done, and of how many; None where nobody would see it."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -29,8 +33,8 @@ def progress(what: str) -> Iterator[Tell | None]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,} rows"),
-        _Rate(),
+        TextColumn(f"{{task.completed:,}} {unit}"),
+        _Rate(unit),
         TimeRemainingColumn(),
         console=console,
         transient=True,

@@ -217,6 +217,21 @@ def _of(part: int, whole: int) -> Text:
     return Text(f"{part} of {whole}", style="green" if part == whole else "yellow" if part else "red")
 
 
+def sample_table(rows: Sequence[Row]) -> RenderableType:
+    """Return one line an incident of a series: where, how long, and its worst sample."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
+    table.add_column("Index", style="bold", justify="right", no_wrap=True)
+    for name in ("Value", "Expected", "Score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        alone = row["start"] == row["end"]
+        told = "" if alone else f"one of {count(row['samples'], 'sample')} from {row['start']:,} to {row['end']:,}"
+        numbers = [f"{row['index']:,}", number(row["value"]), number(row["expected"])]
+        table.add_row(*numbers, Text(number(row["score"]), style="red"), Text(told, style="dim"))
+    return table
+
+
 def indented(content: RenderableType) -> RenderableType:
     """Return the content a little to the right."""
     return Padding(content, (0, 0, 0, 2), expand=False)

@@ -9,11 +9,19 @@ import shlex
 _PLAIN = {
     "read with infinite='missing'": "fit with --set infinite=missing",
     "header=False": "--no-header",
+    "infinite='missing' takes": "--infinite missing takes",
+    "name one with column=": "name one with --column",
+    "take method='mstl'": "take --method mstl",
+    "leave column out": "leave --column out",
+    "leave dtype out": "leave --dtype out",
+    "is dtype right": "is --dtype right",
+    "give dtype='float32'": "give --dtype float32",
     "give tmp a folder": "set TMPDIR to a folder",
     "leave `at` out": "leave --at out",
     "to one row; give time": "to one row; give --time",
 }
-_NULL_VALUE = re.compile(r"""null_values=\[('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
+_OPTIONS = {"null_values": "--null-value", "column": "--column"}
+_QUOTED = re.compile(r"""\b(null_values|column)=\[?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]?""")
 
 
 def in_options(message: str) -> str:
@@ -24,4 +32,4 @@ def in_options(message: str) -> str:
     """
     for python, option in _PLAIN.items():
         message = message.replace(python, option)
-    return _NULL_VALUE.sub(lambda found: f"--null-value {shlex.quote(ast.literal_eval(found[1]))}", message)
+    return _QUOTED.sub(lambda found: f"{_OPTIONS[found[1]]} {shlex.quote(ast.literal_eval(found[2]))}", message)

@@ -22,11 +22,12 @@ LANES = 64
 def _block(x: NDArray[Any], sums: NDArray[np.float64], counts: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Write weight, mean and sum of squares about the mean of one block that lies in cache; NaN is left out.
 
-    Both passes look at distances from a value of the block, so that a constant has exactly itself as mean.
+    Both passes look at distances from a value of the block, so that a constant has exactly itself as mean. Infinite
+    values give an infinite mean, or none.
     """
     whole = len(x) // LANES * LANES
     origin, at = 0.0, 0
-    while at < len(x) and x[at] != x[at]:
+    while at < len(x) and not np.isfinite(x[at]):
         at += 1
     if at < len(x):
         origin = float(x[at])

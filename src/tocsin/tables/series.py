@@ -21,17 +21,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tocsin.errors import ColumnError, DataError, EmptyDataError, ParameterError, did_you_mean
+from tocsin.tables.drafts import Draft
 from tocsin.tables.failures import plain_errors
 from tocsin.tables.features import check_column, mixed_error
 from tocsin.tables.files import is_paths, nothing_there
 from tocsin.tables.kinds import MIXED, NUMBER
 from tocsin.tables.sources import Source, open_source
-from tocsin.tables.stores import scratch_folder
 
 RAW = {".f32": "float32", ".f64": "float64", ".raw": None, ".bin": None}
 """What files of plain numbers end in, and of which type those are."""
-IN_MEMORY = 64 << 20
-"""Up to so many bytes of decoded numbers stay in memory."""
 _BATCH_ROWS = 1 << 18
 
 
@@ -349,9 +347,11 @@ def _of_column(source: Source, column: str, stack: ExitStack, tmp: Path | None) 
     frame = source.scan([column]).select(column)
     single = frame.collect_schema()[column] in (pl.Float32, pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean)
     dtype = np.dtype(np.float32 if single else np.float64)
-    staged, length, remark = _stage(frame, dtype, source, stack, tmp)
-    remarks = source.remarks + ((remark,) if remark else ())
-    return Series(source.name, length, dtype, staged, column, remarks)
+    draft = Draft(dtype, stack, tmp)
+    for values in _decoded(frame, dtype, source):
+        draft.append(values)
+    series = of_draft(draft, source.name)
+    return replace(series, column=column, remarks=source.remarks + series.remarks)
 
 
 def _arrow_runs(path: str, column: str, stack: ExitStack) -> tuple[_File, int] | None:
@@ -382,29 +382,11 @@ def _arrow_runs(path: str, column: str, stack: ExitStack) -> tuple[_File, int] |
     return (_File(_opened(path, stack), dtype, tuple(places), tuple(starts)), length) if length else None
 
 
-def _stage(
-    frame: pl.LazyFrame, dtype: np.dtype[Any], source: Source, stack: ExitStack, tmp: Path | None
-) -> tuple[_Store, int, str | None]:
-    """Decode a column once: into memory, or if that is too much into a raw file beside other temporary files."""
-    kept: list[NDArray[Any]] = []
-    length, file, descriptor = 0, None, -1
-    for values in _decoded(frame, dtype, source):
-        length += len(values)
-        kept.append(values)
-        if file is None and length * dtype.itemsize > IN_MEMORY:
-            folder = stack.enter_context(scratch_folder(tmp))
-            file = stack.enter_context((folder / "series").open("wb"))
-            descriptor = _opened(folder / "series", stack)
-        if file is not None:
-            for part in kept:
-                file.write(part.data)
-            kept.clear()
-    if file is None:
-        return _Memory(np.concatenate(kept) if kept else np.empty(0, dtype)), length, None
-    file.flush()
-    where = Path(file.name).parent.parent
-    remark = f"{length * dtype.itemsize / 1e9:,.1f} GB of decoded numbers were set aside in {where} while this ran"
-    return _File(descriptor, dtype, (0,), (0,)), length, remark
+def of_draft(draft: Draft, name: str) -> Series:
+    """Return the numbers of a draft that is complete as a series."""
+    values = draft.finish()
+    store: _Store = _File(draft.descriptor, draft.dtype, (0,), (0,)) if values is None else _Memory(values)
+    return Series(name, draft.length, draft.dtype, store, remarks=(draft.remark,) if draft.remark else ())
 
 
 def _decoded(frame: pl.LazyFrame, dtype: np.dtype[Any], source: Source) -> Iterator[NDArray[Any]]:

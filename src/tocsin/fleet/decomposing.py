@@ -1,0 +1,124 @@
+"""What trend and seasons leave of one long series, decomposed in chunks with as much around them as is felt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.errors import ParameterError, did_you_mean
+from tocsin.fleet.passes import Passes
+from tocsin.tables.drafts import Draft
+from tocsin.tables.results import ResultWriter
+from tocsin.tables.series import Series, of_draft
+
+if TYPE_CHECKING:
+    from tocsin.features.filtered import DirectSpans, FilteredSpans
+
+LOOKED_AT = 1 << 20
+"""Samples, from the first on, in which a period is looked for."""
+MOST_SEASONS = 2
+"""How many periods are looked for at most."""
+SHORT = 8
+"""Up to so many times its surroundings a series is not worth a filter."""
+
+
+class Seasons(NamedTuple):
+    """The periods of a series, and how they came to be known."""
+
+    periods: tuple[int, ...]
+    found: bool
+    remark: str | None
+
+
+def seasons(series: Series, period: int | Sequence[int] | None, *, several: bool) -> Seasons:
+    """Return the periods that were given, or else those that are found at the beginning of the series."""
+    if period is not None:
+        given = tuple(period) if isinstance(period, Sequence) else (period,)
+        if not given or (len(given) > 1 and not several):
+            raise ParameterError(f"method 'stl' takes one period, not {len(given)}; take method='mstl' for several")
+        return Seasons(tuple(sorted(given)), found=False, remark=None)
+    from tocsin.features.periods import find_period
+
+    length = min(len(series), LOOKED_AT)
+    first = series.read(0, length)
+    periods = _several(first, find_period) if several else (find_period(first),)
+    remark = f"the period was looked for in the first {length:,} samples" if length < len(series) else None
+    return Seasons(periods, found=True, remark=remark)
+
+
+def _several(x: NDArray[Any], find_period: Callable[[Any], int]) -> tuple[int, ...]:
+    """Return the period of a series, then of what that season leaves, and so on until there is none."""
+    from tocsin.features.decomposition import stl
+
+    periods = [find_period(x)]
+    rest = x.astype(np.float64)
+    while len(periods) < MOST_SEASONS:
+        rest = rest - stl(rest, periods[-1]).seasonal
+        try:
+            another = find_period(rest)
+        except ParameterError:
+            break
+        if another in periods or 2 * another >= len(x):
+            break
+        periods.append(another)
+    return tuple(sorted(periods))
+
+
+def spans_of(
+    length: int, method: str, periods: tuple[int, ...], parameters: dict[str, Any], *, whole: bool
+) -> DirectSpans | FilteredSpans:
+    """Return what decomposes a series of that length: by a filter, unless weights or jumps forbid it."""
+    from tocsin.features.filtered import DirectSpans, FilteredSpans
+    from tocsin.features.multispans import SpanMSTL
+    from tocsin.features.settings import Settings
+    from tocsin.features.spans import SpanSTL
+
+    several = method == "mstl"
+    known = {each.name for each in fields(Settings)} - {"period", "seasonal" if several else ""}
+    known |= {"windows", "iterate"} if several else set()
+    if unknown := [name for name in parameters if name not in known]:
+        raise ParameterError(f"{method} has no parameter {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+
+    def spans(n: int) -> SpanSTL | SpanMSTL:
+        return SpanMSTL(n, periods, **parameters) if several else SpanSTL(n, periods[0], **parameters)
+
+    made = spans(length)
+    direct = DirectSpans(made, whole=whole)
+    weighted = parameters.get("robust") or parameters.get("outer_iter")
+    if weighted or any(name.endswith("_jump") for name in parameters) or length <= SHORT * made.context:
+        return direct
+    return FilteredSpans(direct, spans(4 * made.context + 1))
+
+
+def residuals(
+    passes: Passes,
+    spans: DirectSpans | FilteredSpans,
+    names: Sequence[str],
+    writer: ResultWriter | None,
+    stack: ExitStack,
+    tmp: Path | None,
+    weight: float,
+) -> Series:
+    """Return the residuals as a series, in the precision of their own; write all components if there is a writer.
+
+    `names` are those of the components: trend, seasons, residual.
+    """
+    series = passes.series
+
+    def work(start: int, stop: int) -> NDArray[Any]:
+        first, last = spans.bounds(start, stop)
+        return spans.decompose(series.read(first, last), start, stop).astype(series.dtype)
+
+    draft = Draft(series.dtype, stack, tmp)
+    for parts in passes.run(work, weight):
+        draft.append(parts[-1])
+        if writer is not None:
+            writer.write(pa.table(dict(zip(names, map(pa.array, parts), strict=True))))
+    return of_draft(draft, f"the residuals of {series.name}")
