@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tocsin.evaluate.fused import Fused
     from tocsin.synth.made_up import MadeUp
 
+MOST_CLEAN = 20_000
+"""How many readings of an asset are enough to learn from."""
 PART = 0.1
 """Which share of the values is enough to time fewer threads."""
 
@@ -24,7 +26,10 @@ PART = 0.1
 def billion(
     cells: Annotated[float, typer.Option(metavar="N", help="How many values in all, about.")] = 1e9,
     features: Annotated[int, typer.Option(metavar="N", help="How many sensors an asset has.")] = 100,
-    rows: Annotated[int, typer.Option(metavar="N", help="How many readings an asset has.")] = 10_000,
+    rows: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many readings an asset has. By default a million over --features."),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Another fleet for each number.")] = 0,
     detector: Annotated[
         str, typer.Option(metavar="NAME", help="Which detector scores; [bold]tocsin info[/] lists them.")
@@ -69,16 +74,17 @@ def billion(
         _show(made, chosen, whole, runs, picture)
 
 
-def _made_up(cells: int, features: int, rows: int, seed: int, faulty: float) -> MadeUp:
+def _made_up(cells: int, features: int, rows: int | None, seed: int, faulty: float) -> MadeUp:
     from tocsin.synth.made_up import MOST_FEATURES, MadeUp, check_count
     from tocsin.synth.parts import Noise, Season
     from tocsin.synth.sensors import Sensor
 
     check_count("features", features, MOST_FEATURES)
+    rows = max(1_000_000 // features, 100) if rows is None else rows
     check_count("rows", rows, 1 << 32)
     sensors = [Sensor(f"x{index + 1}", (Noise(), Season(0.1, 200.0, spread=1.0))) for index in range(features)]
     assets = max(cells // (features * rows), 1)
-    return MadeUp(sensors, assets=assets, rows=rows, seed=seed, clean_rows=rows // 5, faulty=faulty)
+    return MadeUp(sensors, assets=assets, rows=rows, seed=seed, clean_rows=min(rows // 5, MOST_CLEAN), faulty=faulty)
 
 
 def _run(made: MadeUp, detector: Detector, threads: int | None) -> dict[int, Fused]:

@@ -74,7 +74,9 @@ class Detector(BaseEstimator, ABC):
         )
         return models, self._judged(models, panel.offsets, scores, calibration, learned=True)
 
-    def score_panel(self, models: Models, panel: Panel, top: int | None = 0) -> tuple[Scores, Contributions]:
+    def score_panel(
+        self, models: Models, panel: Panel, top: int | None = 0, *, p_values: bool = True
+    ) -> tuple[Scores, Contributions]:
         """Score each row by its asset's model, and name the `top` features that weigh most (default none).
 
         Of features that weigh the same, the one whose value lies farthest beyond the training range comes first.
@@ -83,12 +85,16 @@ class Detector(BaseEstimator, ABC):
         A row's score depends on the row and its asset's model alone, never on what else is scored with it. A temporal
         detector goes on from where the model was left, so there it depends on the asset's earlier rows in the panel,
         too: scoring some rows, updating with them and scoring those that follow is as scoring all of them at once.
-        `models` are those of the panel's assets, in the same order.
+        `models` are those of the panel's assets, in the same order. Without `p_values`, which cost some 10 ns a row,
+        these are NaN.
         """
         if len(models) != panel.n_assets:
             raise DataError(f"{len(models)} models for a panel of {panel.n_assets} assets")
         scores, contributions = self._score(models.state, panel, top)
-        return self._judged(models, panel.offsets, scores), contributions
+        if p_values:
+            return self._judged(models, panel.offsets, scores), contributions
+        thresholds = np.repeat(models.threshold, np.diff(panel.offsets))
+        return Scores(scores, np.full(len(scores), np.nan), scores > thresholds), contributions
 
     def attribute_panel(self, models: Models, panel: Panel, top: int | None = None) -> Contributions:
         """Say what each feature adds to each row's score: the `top` heaviest, or all in their own order (default)."""

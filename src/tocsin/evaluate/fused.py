@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tocsin.detectors.base import Detector
 from tocsin.errors import ParameterError
 from tocsin.evaluate.truth import Findings
+from tocsin.models import Models
 from tocsin.panel import Panel
 from tocsin.synth.made_up import MadeUp
 from tocsin.threads import cores, run
@@ -77,7 +78,7 @@ def fused(
     threads: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Fused:
-    """Make up a fleet, learn from each asset's clean rows, score all of them, and grade the alerts.
+    """Make up a fleet, learn from each asset's clean rows, score those that follow, and grade the alerts.
 
     Assets are taken one after the other, each through the detector's own `fit_panel` and `score_panel` while its values
     are still in the cache. What is kept of them is the grade. Faults are graded as `tocsin.evaluate.truth.match` does.
@@ -108,11 +109,12 @@ def fused(
     room = threading.local()
 
     def grade(asset: int) -> _Graded:
-        values = getattr(room, "values", None)
-        if values is None:
-            values = room.values = np.empty((len(made.sensors), made.rows), np.float32)
-        made.fill(values, (asset, asset + 1), (0, made.rows))
-        return _grade(values, made, detector, of_asset[asset])
+        if not hasattr(room, "panels"):
+            room.panels = _panel(made, made.clean_rows), _panel(made, made.rows - made.clean_rows)
+        clean, later = room.panels
+        made.fill(clean.values, (asset, asset + 1), (0, made.clean_rows))
+        made.fill(later.values, (asset, asset + 1), (made.clean_rows, made.rows))
+        return _grade(detector, clean, later, of_asset[asset])
 
     started, used = time.perf_counter(), time.process_time()
     parts = []
@@ -139,43 +141,39 @@ def _by_asset(truth: pl.DataFrame, count: int) -> list[_Spans]:
     return [_Spans(*spans) for spans in zip(*columns, strict=True)]
 
 
-def _grade(values: NDArray[np.float32], made: MadeUp, detector: Detector, faults: _Spans) -> _Graded:
-    """Learn from one asset's clean rows, score all, and grade the alerts after them."""
-    clean = made.clean_rows
-    whole = _panel(values, made)
-    models, _ = detector.fit_panel(_panel(np.ascontiguousarray(values[:, :clean]), made))
-    scores, _ = detector.score_panel(models, whole)
+def _grade(detector: Detector, clean: Panel, later: Panel, faults: _Spans) -> _Graded:
+    """Learn from one asset's clean rows, score those that follow, and grade the alerts."""
+    models, _ = detector.fit_panel(clean)
+    scores, _ = detector.score_panel(models, later, p_values=False)
     alerts = np.flatnonzero(scores.alert)
-    alerts = alerts[alerts >= clean]
-    onsets, ends = faults.onsets, faults.ends
+    onsets, ends = faults.onsets - clean.n_rows, faults.ends - clean.n_rows
     within = [alerts[(alerts >= onset) & (alerts <= end)] for onset, end in zip(onsets, ends, strict=True)]
     strongest = np.array([rows[scores.score[rows].argmax()] for rows in within if len(rows)], np.int64)
-    causes = iter(_causes(detector, models, whole, strongest))
+    causes = iter(_causes(detector, models, later, strongest))
     named = [next(causes) if len(rows) else None for rows in within]
-    ranks = [_rank(cause, feature) for cause, feature in zip(named, faults.features, strict=True)]
-    faulty = np.zeros(made.rows - clean, np.bool_)
+    faulty = np.zeros(later.n_rows, np.bool_)
     for onset, end in zip(onsets, ends, strict=True):
-        faulty[onset - clean : end - clean + 1] = True
-    false = ~faulty[alerts - clean]
+        faulty[onset : end + 1] = True
     return _Graded(
         alerts=[len(rows) for rows in within],
-        first=[int(rows[0]) if len(rows) else -1 for rows in within],
+        first=[int(rows[0]) + clean.n_rows if len(rows) else -1 for rows in within],
         score=[float(scores.score[rows].max()) if len(rows) else np.nan for rows in within],
         cause=[-1 if cause is None else int(cause[0]) for cause in named],
-        cause_rank=ranks,
+        cause_rank=[_rank(cause, feature) for cause, feature in zip(named, faults.features, strict=True)],
         clean_rows=int(np.count_nonzero(~faulty)),
-        false_alarms=int(np.count_nonzero(false)),
+        false_alarms=int(np.count_nonzero(~faulty[alerts])),
         false_incidents=_false_incidents(alerts, onsets, ends),
     )
 
 
-def _causes(detector: Detector, models: Any, panel: Panel, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+def _causes(detector: Detector, models: Models, panel: Panel, rows: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return the features that weigh most in some rows, shape (n_rows, TOP), for rows in any order."""
     if not len(rows):
         return np.zeros((0, TOP), np.int32)
+    if detector.temporal:  # what a row says rests on the rows before it
+        return detector.attribute_panel(models, panel, TOP).feature[rows]
     ascending, place = np.unique(rows, return_inverse=True)
-    named: NDArray[np.int32] = detector.attribute_panel(models, panel.take_rows(ascending), TOP).feature
-    return named[place]
+    return detector.attribute_panel(models, panel.take_rows(ascending), TOP).feature[place]
 
 
 def _rank(named: NDArray[np.int32] | None, feature: int) -> int:
@@ -227,6 +225,7 @@ def _findings(made: MadeUp, truth: pl.DataFrame, parts: Sequence[_Graded]) -> Fi
     )
 
 
-def _panel(values: NDArray[np.float32], made: MadeUp) -> Panel:
-    offsets = np.array([0, values.shape[1]], np.int64)
-    return Panel(values, offsets, made.keys(0, 1), made.features)
+def _panel(made: MadeUp, rows: int) -> Panel:
+    """Return room for some rows of one asset."""
+    values = np.empty((len(made.sensors), rows), np.float32)
+    return Panel(values, np.array([0, rows], np.int64), made.keys(0, 1), made.features)

@@ -157,8 +157,8 @@ class MadeUp:
         offsets = np.arange(last - first + 1, dtype=np.int64) * (stop - start)
         return Panel(self.values((first, last), (start, stop)), offsets, self.keys(first, last), self.features, times)
 
-    def series(self, threads: int | None = None) -> NDArray[np.float32]:
-        """Make the one sensor of one asset as a whole, shape (n_rows,), on all cores.
+    def series(self, threads: int | None = None, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Make the one sensor of one asset as a whole, shape (n_rows,), on all cores; into `out` if it is given.
 
         Raises
         ------
@@ -167,11 +167,10 @@ class MadeUp:
         """
         if self.assets > 1 or len(self.sensors) > 1:
             raise ParameterError(f"a series has one asset and one feature, not {self.assets} and {len(self.sensors)}")
-        out = np.empty((1, self.rows), np.float32)
+        series = np.empty(self.rows, np.float32) if out is None else out
         spans = [(start, min(start + CELLS, self.rows)) for start in range(0, self.rows, CELLS)]
-        for _ in run(spans, lambda span: self.fill(out[:, span[0] : span[1]], (0, 1), span), threads):
+        for _ in run(spans, lambda span: self.fill(series[None, slice(*span)], (0, 1), span), threads):
             pass
-        series: NDArray[np.float32] = out[0]
         return series
 
     def tables(
