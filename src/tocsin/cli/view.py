@@ -195,6 +195,13 @@ def verdict(row: Row) -> Text:
     return judged.append(f"  score {number(score)}, alert above {number(threshold)}{rarity}", style="not bold dim")
 
 
+_UNSEEN = {
+    "stuck": "a usual value, only frozen: no reading is strange in itself",
+    "correlation": "usual values that no longer go together: no reading is strange in itself",
+}
+"""Why faults of some kinds may go unseen."""
+
+
 def findings_table(findings: Findings) -> RenderableType:
     """Return how many of the known faults were found and understood, kind by kind."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
@@ -204,9 +211,7 @@ def findings_table(findings: Findings) -> RenderableType:
     table.add_column("")
     for row in findings.by_kind().to_dicts():
         missed = row["found"] < row["faults"]
-        remark = (
-            "a usual value, only frozen: no reading is strange in itself" if row["kind"] == "stuck" and missed else ""
-        )
+        remark = _UNSEEN.get(row["kind"], "") if missed else ""
         table.add_row(row["kind"], _of(row["found"], row["faults"]), str(row["right_cause"]), Text(remark, style="dim"))
     table.add_section()
     table.add_row("all", _of(findings.found, len(findings.faults)), str(findings.right_cause), "")
