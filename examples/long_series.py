@@ -16,4 +16,6 @@ print(f"the trend rises by {apart.trend[-1] - apart.trend[0]:.1f}, and the seaso
 found = tocsin.detect(series, threshold=6.0)
 print(f"a season of {found.periods[0]} samples was found, and samples that do not fit it:")
 for row in found.found.iter_rows(named=True):
-    print(f"  {row['index']}: {row['value']:.2f} where {row['expected']:.2f} was expected, {row['score']:.0f} scales off")
+    print(
+        f"  {row['index']}: {row['value']:.2f} where {row['expected']:.2f} was expected, {row['score']:.0f} scales off"
+    )

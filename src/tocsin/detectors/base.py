@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from tocsin.detectors.calibration import Calibration
+from tocsin.detectors.calibration import Calibration, over
 from tocsin.errors import DataError, NotFittedError, ParameterError
 from tocsin.explain.explanations import explain
 from tocsin.models import Models, Ragged
@@ -93,12 +93,12 @@ class Detector(BaseEstimator, ABC):
         scores, contributions = self._score(models.state, panel, top)
         if p_values:
             return self._judged(models, panel.offsets, scores), contributions
-        thresholds = np.repeat(models.threshold, np.diff(panel.offsets))
-        return Scores(scores, np.full(len(scores), np.nan), scores > thresholds), contributions
+        none = np.broadcast_to(np.nan, scores.shape)
+        return Scores(scores, none, over(scores, panel.offsets, models.threshold)), contributions
 
     def attribute_panel(self, models: Models, panel: Panel, top: int | None = None) -> Contributions:
         """Say what each feature adds to each row's score: the `top` heaviest, or all in their own order (default)."""
-        return self.score_panel(models, panel, top)[1]
+        return self.score_panel(models, panel, top, p_values=False)[1]
 
     def evidence_panel(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         """Say what stands behind the contributions of a panel's rows."""
@@ -154,9 +154,8 @@ class Detector(BaseEstimator, ABC):
         learned: bool = False,
     ) -> Scores:
         calibration = calibration or Calibration.from_state(models.state, models.threshold, self._rank_ratio())
-        thresholds = np.repeat(models.threshold, np.diff(offsets))
         p_values = calibration.p_values(scores, offsets, learned=learned)
-        return Scores(scores, p_values, scores > thresholds)
+        return Scores(scores, p_values, over(scores, offsets, models.threshold))
 
     # What a detector implements --------------------------------------------------------------------------------------
 

@@ -76,3 +76,10 @@ class Calibration:
     def from_state(cls, state: Mapping[str, Ragged], thresholds: NDArray[np.float64], ratio: float) -> Self:
         """Undo `to_state`."""
         return cls(Sketches.from_state(state, ratio, PREFIX), thresholds)
+
+
+def over(scores: NDArray[np.float64], offsets: NDArray[np.int64], thresholds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which scores are above their asset's threshold, shape (n_rows,)."""
+    alerts = np.empty(len(scores), np.bool_)
+    kernels.exceed(scores, offsets, thresholds, alerts)
+    return alerts

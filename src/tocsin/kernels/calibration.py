@@ -63,3 +63,17 @@ def survival(
         locate(rows, padded, width, slots)
         for row in range(len(rows)):
             p_values[offsets[asset] + row] = table[slots[row]]
+
+
+@kernel
+def exceed(
+    scores: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    thresholds: NDArray[np.float64],
+    alerts: NDArray[np.bool_],
+) -> None:
+    """Write whether each score is above its asset's threshold."""
+    for asset in range(len(offsets) - 1):
+        rows, judged = scores[offsets[asset] : offsets[asset + 1]], alerts[offsets[asset] : offsets[asset + 1]]
+        for row in range(len(rows)):
+            judged[row] = rows[row] > thresholds[asset]
