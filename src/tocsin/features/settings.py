@@ -83,11 +83,11 @@ class Settings:
     def reach(self) -> int:
         """How far the ends of a series are felt without an outer loop.
 
-        In each pass the smoothed cycles reach half a window and one cycle that may be cut short, the moving averages a
-        period, and the other smoothers half a window; a jump adds its length.
+        In each pass the smoothed cycles reach half a window, the moving averages a period, and the other smoothers
+        half a window; a jump adds its length.
         """
-        halves = [window // 2 + jump for window, jump in zip(self.windows, self.jumps, strict=True)]
-        return self.inner * (int(self.period) * (halves[0] + 1) + halves[1] + halves[2])
+        seasonal, trend, low_pass = (window // 2 + jump for window, jump in zip(self.windows, self.jumps, strict=True))
+        return self.inner * (int(self.period) * seasonal + trend + low_pass)
 
     def check_length(self, n: int) -> None:
         """Refuse a series shorter than two periods."""
