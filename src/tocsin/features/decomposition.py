@@ -208,21 +208,22 @@ def _steps(
     periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
 ) -> list[Settings]:
     """Return the settings of each season, from the shortest period to the longest."""
+    for name, instead in (("period", "periods"), ("seasonal", "windows")):
+        if name in parameters:
+            raise ParameterError(f"mstl takes {instead} in place of {name}")
     cycles = list(np.atleast_1d(np.asarray(periods, dtype=object)))
-    spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
-    if windows is not None:
+    for period in cycles:
+        check_whole("period", period, 2)
+        if 2 * period >= n:
+            raise ParameterError(f"period {period} is not less than half the series of {n} values; leave it out")
+    if windows is None:
+        cycles = sorted(cycles)
+        spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
+    else:
         spans = list(np.atleast_1d(np.asarray(windows, dtype=object)))
     if not cycles or len(spans) != len(cycles):
         raise ParameterError(f"there are {len(cycles)} periods and {len(spans)} windows; give one window a period")
     given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    if windows is None:
-        cycles = sorted(cycles)
-        given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    for settings in given:
-        if settings.period * 2 >= n:
-            raise ParameterError(
-                f"period {settings.period} is not less than half the series of {n} values; leave it out"
-            )
     return sorted(given, key=lambda settings: (settings.period, settings.seasonal))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.response import is_filter, response
 from tocsin.features.series import as_series
-from tocsin.features.settings import Settings
+from tocsin.features.settings import Settings, check_whole
 from tocsin.kernels import stl as kernels
 
 
@@ -72,6 +72,7 @@ class SpanSTL:
     """
 
     def __init__(self, n: int, period: int, **parameters: Any) -> None:
+        check_whole("n", n, 1, most=2**62)
         self._prepare(Settings(period, **parameters), n)
 
     @classmethod
@@ -116,9 +117,10 @@ class SpanSTL:
         Returns
         -------
         trend, seasonal, resid, weights : ndarrays of shape (stop - start,), float64
+            All but the weights are NaN if all values are missing.
         """
         first, last = self.bounds(start, stop)
-        y = as_series(values)
+        y = as_series(values, first, blank=True)
         if y.shape != (last - first,):
             raise DataError(f"the span from {start} to {stop} needs the {last - first} values from {first} to {last}")
         parts = np.empty((4, stop - start))
@@ -160,6 +162,9 @@ class SpanSTL:
         parts: NDArray[np.float64],
     ) -> None:
         """Write what the fits to the values from `begin` to `end` say of those from `start` to `stop`."""
+        if np.isnan(values[begin - first : end - first]).all():
+            parts[0], parts[1:] = 0.0, np.nan
+            return
         y = np.require(values[begin - first : end - first], np.float64, ["C", "W"])
         weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
         plan, work, whole = self._scratch(len(y), weighted)
