@@ -48,7 +48,8 @@ def decompose(y, period, parameters, inner, outer, *, weighted=None):
     weighted = outer > 0 if weighted is None else weighted
     plan = stl.plan(len(y), period, windows, degrees, jumps, (inner, outer), len(y), weighted)
     weights, trend, season, resid = parts = np.empty((4, 1, len(y)))
-    stl.decompose(plan, y[np.newaxis], *parts, stl.scratch(len(y), period, weighted))
+    decompose_all = stl.decompose_weighted if weighted else stl.decompose
+    decompose_all(plan, y[np.newaxis], *parts, stl.scratch(len(y), period, weighted))
     return trend[0], season[0], resid[0], weights[0]
 
 

@@ -262,11 +262,12 @@ def _by_fits(
 
     def work(runs: list[NDArray[np.int64]]) -> None:
         plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
+        decompose = kernels.decompose_weighted if weighted else kernels.decompose
         for run in runs:
             some = slice(run[0], run[-1] + 1)
             weights, slow, season, resid = parts[:, some]
             values = np.require(series[some], np.float64, ["C", "W"])
-            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
+            decompose(plan, values, weights, slow, season, resid, scratch)
 
     runs = [run for block in np.array_split(rows, -(-len(rows) // _RUN)) for run in _runs(block)]
     threads = min(_cores(), len(runs))

@@ -169,7 +169,8 @@ class SpanSTL:
         weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
         plan, work, whole = self._scratch(len(y), weighted)
         weights, trend, seasonal, resid = whole
-        kernels.decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
+        decompose = kernels.decompose_weighted if weighted else kernels.decompose
+        decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
         parts[:] = whole[:, 0, start - begin : stop - begin]
 
     def _scratch(self, size: int, weighted: bool) -> Any:
