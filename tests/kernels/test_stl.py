@@ -47,8 +47,12 @@ def decompose(y, period, parameters, inner, outer, *, weighted=None):
     jumps = tuple(parameters[f"{name}_jump"] for name in names)
     weighted = outer > 0 if weighted is None else weighted
     plan = stl.plan(len(y), period, windows, degrees, jumps, (inner, outer), len(y), weighted)
-    weights, trend, season, resid = parts = np.empty((4, 1, len(y)))
-    stl.decompose(plan, y[np.newaxis], *parts, stl.scratch(len(y), period, weighted))
+    trend, season, resid, weights = np.ones((4, 1, len(y)))
+    work = stl.scratch(len(y), period, weighted)
+    if weighted:
+        stl.decompose_weighted(plan, y[np.newaxis], work, trend, season, resid, weights)
+    else:
+        stl.decompose(plan, y[np.newaxis], work, trend, season, resid)
     return trend[0], season[0], resid[0], weights[0]
 
 
@@ -105,7 +109,10 @@ def test_moving_average_forgets_huge_values():
     np.testing.assert_allclose(out[1100:], expected[1100:], atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 101])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 101, 16_384, 20_001])
 def test_median(n):
-    x = np.random.default_rng(n).integers(0, 9, n).astype(float)
-    assert stl.median(x.copy()) == np.median(x)
+    rng = np.random.default_rng(n)
+    # The last has nothing but the extremes where the sample looks.
+    odd = np.where(np.arange(n) % max(n // 1024, 1) == 0, 0.0, 1.0 + rng.random(n))
+    for x in (rng.integers(0, 9, n).astype(float), rng.normal(size=n), np.zeros(n), odd):
+        assert stl.median(x.copy()) == np.median(x)
