@@ -52,11 +52,10 @@ def test_filters_are_used_where_they_hold(monkeypatch):
     monkeypatch.setattr(split._direct, "decompose", lambda x, *place: direct.append(place[0]) or steps(x, *place))
     x[6_000] = np.nan
     split.decompose(x, 0, N)
-    blocks = range(0, N, split.step)
-    near = [b for b in blocks if b < split.context or min(b + split.step, N) > N - split.context]
-    assert len(near) < len(blocks) / 2
+    blocks = range(split.context, N - split.context, split.step)
     missing = [b for b in blocks if b - split.context <= 6_000 < b + split.step + split.context]
-    assert sorted(direct) == sorted({*near, *missing})
+    assert len(missing) < len(blocks) / 2
+    assert sorted(direct) == [0, *missing, N - split.context]
 
 
 def test_missing_values_come_out_as_from_the_steps():

@@ -126,9 +126,13 @@ class FilteredSpans:
         x = np.asarray(values)
         first, _ = self.bounds(start, stop)
         out = np.empty((len(self._answers), stop - start))
-        for begin in range(start, stop, self.step):
-            end = min(begin + self.step, stop)
-            out[:, begin - start : end - start] = self._block(x, first, begin, end)
+        head, tail = (min(max(place, start), stop) for place in (self.context, self.n - self.context))
+        if tail <= head:
+            head = tail = stop
+        steps = range(head, tail, self.step)
+        for begin, end in [(start, head), *((at, min(at + self.step, tail)) for at in steps), (tail, stop)]:
+            if begin < end:
+                out[:, begin - start : end - start] = self._block(x, first, begin, end)
         return out
 
     def _block(self, x: NDArray[Any], first: int, begin: int, end: int) -> Floats:

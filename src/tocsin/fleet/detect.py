@@ -17,7 +17,7 @@ from tocsin.detectors.base import is_number
 from tocsin.errors import EmptyDataError, ParameterError, did_you_mean
 from tocsin.fleet.decomposing import Seasons, residuals, seasons, spans_of
 from tocsin.fleet.detection import SCHEMA, Detection, Worst, judged
-from tocsin.fleet.passes import CHUNK, Meter, Passes, refuse_infinite, robust_usual, survey, usual
+from tocsin.fleet.passes import CHUNK, TASK, Meter, Passes, refuse_infinite, robust_usual, survey, usual
 from tocsin.fleet.report import Progress
 from tocsin.kernels.variance import BLOCK
 from tocsin.tables.results import ResultWriter
@@ -145,7 +145,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
             how |= parameters or {}
             spans = spans_of(len(series), method, known.periods, how, whole=parts_writer is not None)
             each = [f"seasonal_{each}" for each in known.periods] if method == "mstl" else ["seasonal"]
-            chunks = replace(passes, chunk=size or max(CHUNK // spans.step, 1) * spans.step)
+            chunks = replace(passes, chunk=size or max(TASK // spans.step, 1) * spans.step)
             names = ["trend", *each, "resid"]
             rest = residuals(chunks, spans, names, parts_writer, stack, tmp, DECOMPOSING)
             watched = replace(passes, series=rest)
@@ -153,8 +153,10 @@ def detect(  # noqa: PLR0913 - one parameter a choice
         location = _usual(watched, moments, method)
         worst = Worst(most)
         for frame in passes.run(lambda *place: judged(series, watched.series, place, location, threshold)):
+            if frame is None:
+                continue
             worst.add(frame)
-            if found_writer is not None and frame.height:
+            if found_writer is not None:
                 found_writer.write(frame.to_arrow())
     if moments[2] == 0.0:
         notes.append(f"the series is constant: all its samples are {moments[1]:.6g}")
