@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.periods import find_period
-from tocsin.features.series import as_series
+from tocsin.features.series import as_series, sums
 from tocsin.features.settings import Settings, check_whole
+from tocsin.features.spans import SpanSTL, is_long
 from tocsin.kernels import stl as kernels
+
+Floats = NDArray[np.float64]
+
+_SPAN = 1 << 20
+"""How many values of a long series are decomposed at a time."""
+_RUN = 64
+"""How many short series are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +35,7 @@ class Decomposition:
     ----------
     trend, resid, weights : ndarray of the shape of the series, float64
         Slow movement; what trend and season leave over, NaN where a value is missing; and how much each value counted
-        in the last fit, from 0 to 1.
+        in the last fit, from 0 to 1; the weights are read-only where all are 1.
     seasonal : ndarray, float64
         What repeats with the period, of the shape of the series. From `mstl` there is one axis more, before the last,
         with an entry a period.
@@ -36,10 +45,10 @@ class Decomposition:
         Whether the period was found in the series rather than given.
     """
 
-    trend: NDArray[np.float64]
-    seasonal: NDArray[np.float64]
-    resid: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    trend: Floats
+    seasonal: Floats
+    resid: Floats
+    weights: Floats
     periods: tuple[int, ...]
     found: bool = False
 
@@ -133,7 +142,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     )  # fmt: skip
     settings.check_length(series.shape[-1])
     parts = _decompose(np.atleast_2d(series), settings)
-    weights, slow, season, resid = parts if series.ndim == 2 else parts[:, 0]
+    slow, season, resid, weights = parts if series.ndim == 2 else (part[0] for part in parts)
     return Decomposition(slow, season, resid, weights, (int(period),), found)
 
 
@@ -182,14 +191,14 @@ def mstl(
     (2, 1680)
     """
     series = as_series(x)
-    steps = _steps(periods, windows, parameters, series.shape[-1])
+    steps = mstl_steps(periods, windows, parameters, series.shape[-1])
     check_whole("iterate", iterate, 1)
     rest = np.atleast_2d(series).astype(np.float64)
     season = np.zeros((len(rest), len(steps), rest.shape[1]))
     for _ in range(iterate if len(steps) > 1 else 1):
         for i, settings in enumerate(steps):
             rest += season[:, i]
-            weights, slow, season[:, i], _ = _decompose(rest, settings)
+            slow, season[:, i], _, weights = _decompose(rest, settings)
             rest -= season[:, i]
     resid = rest - slow
     parts = (slow, season, resid, weights)
@@ -197,53 +206,96 @@ def mstl(
     return Decomposition(slow, season, resid, weights, tuple(int(settings.period) for settings in steps))
 
 
-def _steps(
+def mstl_steps(
     periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
 ) -> list[Settings]:
     """Return the settings of each season, from the shortest period to the longest."""
+    for name, instead in (("period", "periods"), ("seasonal", "windows")):
+        if name in parameters:
+            raise ParameterError(f"mstl takes {instead} in place of {name}")
     cycles = list(np.atleast_1d(np.asarray(periods, dtype=object)))
-    spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
-    if windows is not None:
+    for period in cycles:
+        check_whole("period", period, 2)
+        if 2 * period >= n:
+            raise ParameterError(f"period {period} is not less than half the series of {n} values; leave it out")
+    if windows is None:
+        cycles = sorted(cycles)
+        spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
+    else:
         spans = list(np.atleast_1d(np.asarray(windows, dtype=object)))
     if not cycles or len(spans) != len(cycles):
         raise ParameterError(f"there are {len(cycles)} periods and {len(spans)} windows; give one window a period")
     given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    if windows is None:
-        cycles = sorted(cycles)
-        given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    for settings in given:
-        if settings.period * 2 >= n:
-            raise ParameterError(
-                f"period {settings.period} is not less than half the series of {n} values; leave it out"
-            )
     return sorted(given, key=lambda settings: (settings.period, settings.seasonal))
 
 
-def _decompose(series: NDArray[Any], settings: Settings) -> NDArray[np.float64]:
-    """Return weights, trend, season and residual of series of shape (n_series, n), shape (4, n_series, n)."""
+def _decompose(series: NDArray[Any], settings: Settings) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return trend, season, residual and weights of series of shape (n_series, n), each of that shape."""
     count, n = series.shape
+    gaps = np.isnan(sums(series))
+    weighted = settings.outer > 0 or bool(gaps.any())
     try:
-        parts = np.empty((4, count, n))
+        parts = np.empty((4 if weighted else 3, count, n))
     except MemoryError:
         raise DataError(f"{count} x {n} values are too many for the memory; decompose fewer at a time") from None
-    weighted = settings.outer > 0 or bool(np.isnan(series).any())
-    threads = min(_cores(), count)
-    blocks = np.array_split(np.arange(count), threads)
-
-    def work(rows: NDArray[np.int64]) -> None:
-        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
-        for start in range(rows[0], rows[-1] + 1, 64):
-            part = slice(start, min(start + 64, rows[-1] + 1))
-            weights, slow, season, resid = parts[:, part]
-            values = np.require(series[part], np.float64, ["C", "W"])
-            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
-
+    tasks: list[Callable[[], None]] = []
+    whole = np.arange(count)
+    if is_long(settings, n):
+        tasks += _by_spans(series, np.flatnonzero(~gaps), settings, parts)
+        whole = np.flatnonzero(gaps)
+    tasks += _by_fits(series, whole, settings, parts)
+    threads = min(_cores(), len(tasks))
     if threads == 1:
-        work(blocks[0])
+        for task in tasks:
+            task()
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="tocsin") as pool:
-            list(pool.map(work, blocks))
-    return parts
+            list(pool.map(lambda task: task(), tasks))
+    slow, season, resid = parts[:3]
+    return slow, season, resid, parts[3] if weighted else np.broadcast_to(np.float64(1.0), slow.shape)
+
+
+def _by_fits(
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: Floats
+) -> list[Callable[[], None]]:
+    """Return tasks that decompose the given series, each as a whole."""
+    n, weighted = series.shape[1], len(parts) == 4
+    if len(rows) == 0:
+        return []
+
+    def work(runs: list[NDArray[np.int64]]) -> None:
+        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
+        for run in runs:
+            some = slice(run[0], run[-1] + 1)
+            values = np.require(series[some], np.float64, ["C", "W"])
+            if weighted:
+                kernels.decompose_weighted(plan, values, scratch, *parts[:, some])
+            else:
+                kernels.decompose(plan, values, scratch, *parts[:, some])
+
+    runs = [run for block in np.array_split(rows, -(-len(rows) // _RUN)) for run in _runs(block)]
+    threads = min(_cores(), len(runs))
+    return [partial(work, runs[i::threads]) for i in range(threads)]
+
+
+def _runs(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split ascending numbers where one is left out."""
+    return np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+
+
+def _by_spans(
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: Floats
+) -> list[Callable[[], None]]:
+    """Return tasks that decompose the given long series span by span."""
+    n = series.shape[1]
+    spans = SpanSTL.of(settings, n)
+
+    def work(row: int, start: int) -> None:
+        stop = min(start + _SPAN, n)
+        first, last = spans.bounds(start, stop)
+        spans.fill(series[row, first:last], first, start, stop, parts[:, row, start:stop])
+
+    return [partial(work, row, start) for row in rows for start in range(0, n, _SPAN)]
 
 
 def _cores() -> int:

@@ -13,9 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.response import is_filter, response
 from tocsin.features.series import as_series
-from tocsin.features.settings import Settings
+from tocsin.features.settings import Settings, check_whole
 from tocsin.kernels import stl as kernels
+
+Floats = NDArray[np.float64]
+
+
+def is_long(settings: Settings, n: int) -> bool:
+    """Return whether most of a series without gaps is away from its ends, where STL is a filter."""
+    return is_filter(settings) and n > 4 * _context(settings)
+
+
+def _context(settings: Settings) -> int:
+    """Return how far the ends of a series are felt, as a multiple of what keeps the phase of the fits."""
+    return -(-settings.reach // settings.align) * settings.align
 
 
 class SpanSTL:
@@ -53,7 +66,7 @@ class SpanSTL:
     >>> x = np.sin(np.arange(20_000) * 2 * np.pi / 24) + 0.001 * np.arange(20_000)
     >>> spans = SpanSTL(len(x), period=24)
     >>> spans.context
-    792
+    672
     >>> first, last = spans.bounds(5_000, 6_000)
     >>> trend, seasonal, resid, weights = spans.decompose(x[first:last], 5_000, 6_000)
     >>> bool(np.allclose(trend, tocsin.stl(x, 24).trend[5_000:6_000], rtol=0, atol=1e-9))
@@ -61,13 +74,24 @@ class SpanSTL:
     """
 
     def __init__(self, n: int, period: int, **parameters: Any) -> None:
-        self.settings = Settings(period, **parameters)
-        self.settings.check_length(n)
+        check_whole("n", n, 1, most=2**62)
+        self._prepare(Settings(period, **parameters), n)
+
+    @classmethod
+    def of(cls, settings: Settings, n: int) -> SpanSTL:
+        """Return the same from settings that are checked."""
+        spans = cls.__new__(cls)
+        spans._prepare(settings, n)
+        return spans
+
+    def _prepare(self, settings: Settings, n: int) -> None:
+        settings.check_length(n)
+        self.settings = settings
         self.n = int(n)
-        align = self.settings.align
-        self._local = threading.local()
-        self.context = -(-self.settings.reach // align) * align
+        self.context = _context(settings)
         """How many values on either side of a span are felt in it; a multiple of the period."""
+        self._filter = is_long(settings, n)
+        self._local = threading.local()
 
     def bounds(self, start: int, stop: int) -> tuple[int, int]:
         """Return which values of the series `decompose` needs for the span from `start` to `stop`."""
@@ -80,9 +104,7 @@ class SpanSTL:
             first = max(0, last - 2 * int(self.settings.period)) // align * align
         return first, last
 
-    def decompose(
-        self, values: ArrayLike, start: int, stop: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def decompose(self, values: ArrayLike, start: int, stop: int) -> tuple[Floats, Floats, Floats, Floats]:
         """Decompose the span from `start` to `stop`.
 
         Parameters
@@ -95,18 +117,54 @@ class SpanSTL:
         Returns
         -------
         trend, seasonal, resid, weights : ndarrays of shape (stop - start,), float64
+            All but the weights are NaN if all values are missing.
         """
         first, last = self.bounds(start, stop)
-        y = as_series(values)
+        y = as_series(values, first, blank=True)
         if y.shape != (last - first,):
             raise DataError(f"the span from {start} to {stop} needs the {last - first} values from {first} to {last}")
-        y = np.require(y, np.float64, ["C", "W"])
         weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
-        plan, work, parts = self._scratch(len(y), weighted)
-        weights, trend, seasonal, resid = parts
-        kernels.decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
-        weights, trend, seasonal, resid = parts[:, 0, start - first : stop - first].copy()
-        return trend, seasonal, resid, weights
+        parts = np.empty((4 if weighted else 3, stop - start))
+        self.fill(y, first, start, stop, parts)
+        trend, seasonal, resid = parts[:3]
+        return trend, seasonal, resid, parts[3] if weighted else np.broadcast_to(np.float64(1.0), trend.shape)
+
+    def fill(self, values: NDArray[Any], first: int, start: int, stop: int, parts: Floats) -> None:
+        """Write trend, season, residual and, where there is a fourth row, weights of the span.
+
+        `values` are those from `bounds`, checked; without a fourth row none is missing.
+        """
+        # At the ends of the series by fits, in between by the filter.
+        left, right = min(max(start, self.context), stop), max(min(stop, self.n - self.context), start)
+        if not self._filter or len(parts) == 4 or right <= left:
+            self._fit(values, first, start, stop, first, first + len(values), parts)
+            return
+        if start < left:
+            self._fit(values, first, start, left, 0, left + self.context, parts[:, : left - start])
+        if right < stop:
+            begin = (right - self.context) // self.settings.align * self.settings.align
+            self._fit(values, first, right, stop, begin, self.n, parts[:, right - start :])
+        filters = response(self.settings)
+        y = np.asarray(values[left - filters.reach - first : right + filters.reach - first], np.float64)
+        trend, seasonal, resid = parts[:, left - start : right - start]
+        filters.apply(y, trend, seasonal)
+        np.subtract(y[filters.reach : len(y) - filters.reach], seasonal, out=resid)
+        resid -= trend
+
+    def _fit(
+        self, values: NDArray[Any], first: int, start: int, stop: int, begin: int, end: int, parts: Floats
+    ) -> None:
+        """Write what the fits to the values from `begin` to `end` say of those from `start` to `stop`."""
+        y = np.require(values[begin - first : end - first], np.float64, ["C", "W"])
+        own, weighted = slice(start - begin, stop - begin), len(parts) == 4
+        plan, work, whole = self._scratch(len(y), weighted)
+        if not weighted:
+            kernels.decompose(plan, y[np.newaxis], work, *whole)
+        elif not np.isnan(y).all():
+            kernels.decompose_weighted(plan, y[np.newaxis], work, *whole)
+        else:
+            whole[:3], whole[3] = np.nan, 0.0
+        parts[:] = whole[:, 0, own]
 
     def _scratch(self, size: int, weighted: bool) -> Any:
         """Return the plan, working memory and room for the parts, which a thread keeps as long as the size stays."""
@@ -114,5 +172,5 @@ class SpanSTL:
         if kept is None or kept[0] != (size, weighted):
             plan = self.settings.plan(size, self.n, weighted=weighted)
             work = kernels.scratch(size, int(self.settings.period), weighted)
-            kept = self._local.kept = (size, weighted), (plan, work, np.empty((4, 1, size)))
+            kept = self._local.kept = (size, weighted), (plan, work, np.empty((4 if weighted else 3, 1, size)))
         return kept[1]

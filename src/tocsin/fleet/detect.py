@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from tocsin.detectors.base import is_number
 from tocsin.errors import EmptyDataError, ParameterError, did_you_mean
-from tocsin.fleet.decomposing import Seasons, residuals, seasons, spans_of
+from tocsin.fleet.decomposing import Seasons, chunk_for, residuals, seasons, spans_of
 from tocsin.fleet.detection import SCHEMA, Detection, Worst, judged
-from tocsin.fleet.passes import CHUNK, TASK, Meter, Passes, refuse_infinite, robust_usual, survey, usual
+from tocsin.fleet.passes import CHUNK, Meter, Passes, refuse_infinite, robust_usual, survey, usual
 from tocsin.fleet.report import Progress
 from tocsin.kernels.variance import BLOCK
 from tocsin.tables.results import ResultWriter
@@ -143,9 +143,9 @@ def detect(  # noqa: PLR0913 - one parameter a choice
             known = seasons(series, period, several=method == "mstl")
             how = {"robust": robust} | ({"seasonal": ROBUST_SEASONAL} if robust and method == "stl" else {})
             how |= parameters or {}
-            spans = spans_of(len(series), method, known.periods, how, whole=parts_writer is not None)
+            spans = spans_of(len(series), method, known.periods, how)
             each = [f"seasonal_{each}" for each in known.periods] if method == "mstl" else ["seasonal"]
-            chunks = replace(passes, chunk=size or max(TASK // spans.step, 1) * spans.step)
+            chunks = replace(passes, chunk=size or chunk_for(spans))
             names = ["trend", *each, "resid"]
             rest = residuals(chunks, spans, names, parts_writer, stack, tmp, DECOMPOSING)
             watched = replace(passes, series=rest)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tocsin.kernels import loess
 from tocsin.kernels.convolve import add_filtered
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.loess import FIRST, FIT, SECOND, ZEROTH, Loess, coefficients
+from tocsin.kernels.loess import FIRST, FIT, SECOND, ZEROTH, Loess
 
 Floats = NDArray[np.float64]
 
@@ -37,14 +37,14 @@ class Cycles(NamedTuple):
 
 
 @kernel
-def plan(n: int, period: int, window: int, degree: int, jump: int, whole: int, weighted: bool) -> Any:
+def plan(n: int, period: int, window: int, degree: int, jump: int, whole: int, kinds: int) -> Any:
     """Prepare to smooth `n` points, at least two periods, that are part of a series of `whole` points."""
     cycles = (n + period - 1) // period
     split = n - (cycles - 1) * period
     missing = (whole - n) // period
-    long = loess.plan(cycles, window, degree, jump, cycles + missing, weighted)
+    long = loess.plan(cycles, window, degree, jump, cycles + missing, kinds)
     shorter = cycles - 1 if split < period else cycles
-    short = loess.plan(shorter, window, degree, jump, shorter + missing, weighted) if split < period else long
+    short = loess.plan(shorter, window, degree, jump, shorter + missing, kinds) if split < period else long
     return Cycles(n, period, split, long, short)
 
 
@@ -124,9 +124,10 @@ def weigh(how: Cycles, weights: Floats, level: Floats, slope: Floats, second: Fl
     _filtered(how, ZEROTH, weights, level)
     _filtered(how, FIRST, weights, slope)
     _filtered(how, SECOND, weights, second)
-    for i in range(level.size):
-        own = how.long if i % how.period < how.split else how.short
-        level[i], slope[i] = coefficients(own, level[i], slope[i], second[i])
+    for start in range(0, level.size, how.period):
+        split, stop = min(start + how.split, level.size), min(start + how.period, level.size)
+        loess.solve(how.long, level[start:split], slope[start:split], second[start:split])
+        loess.solve(how.short, level[split:stop], slope[split:stop], second[split:stop])
 
 
 @kernel
