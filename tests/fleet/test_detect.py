@@ -196,6 +196,12 @@ def test_infinite_values():
         detect(np.array([1e200, -1e200]), "mad")
 
 
+def test_what_is_common_is_not_strange():
+    assert detect(series(), "mad", threshold=0.5).notes == [
+        "63% of the samples were found, too many to be strange; raise threshold or take another method"
+    ]
+
+
 def test_incidents_gather_what_lies_together():
     result = detect(series(), "mad", threshold=5.0)
     incidents = result.incidents()

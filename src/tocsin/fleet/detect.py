@@ -28,6 +28,8 @@ METHODS: tuple[str, ...] = get_args(Method)
 
 DECOMPOSING = 40
 """What decomposing costs in passes that merely look at each sample, by which progress is told."""
+COMMON = 0.05
+"""A share of samples that is too large to be called strange; it is noted."""
 ROBUST_SEASONAL = 13
 """Cycles that a robust fit of "stl" smooths over. Over the 7 that are usual a spike bends its neighbours so much that
 they all lose their weight in the next pass, and then nothing is left but to take the spike for the season."""
@@ -112,8 +114,10 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     fitted to the whole series. Scores of "stl" and "mstl" change by at most 1e-9 of the largest value in the series,
     in scales (with single precision its rounding comes on top); with `robust` more, see `tocsin.features.spans`.
 
-    Cost on one core: 1 to 4 ns a sample for "zscore", 12 for "mad", 100 to 300 for "stl"; some 100 MB of memory,
-    whatever the length, and for the residuals of "stl" and "mstl" as much room in `tmp` as the series itself takes.
+    Cost on one core, where the file is in the system's cache: 2 ns a sample for "zscore", 11 for "mad", 40 for "stl"
+    and 160 for "mstl" with two seasons; more near the ends of the series, near missing samples, with a period of many
+    thousands, and with `robust`. Memory does not grow with the series; the residuals of "stl" and "mstl" take as much
+    room in `tmp` as the series itself does.
 
     Examples
     --------
@@ -160,6 +164,11 @@ def detect(  # noqa: PLR0913 - one parameter a choice
                 found_writer.write(frame.to_arrow())
     if moments[2] == 0.0:
         notes.append(f"the series is constant: all its samples are {moments[1]:.6g}")
+    if worst.count > COMMON * moments[0]:
+        share = worst.count / moments[0]
+        notes.append(
+            f"{share:.0%} of the samples were found, too many to be strange; raise threshold or take another method"
+        )
     if worst.count > most:
         notes.append(f"{worst.count:,} samples were found; the {most:,} with the highest scores are kept in memory")
     return Detection(
