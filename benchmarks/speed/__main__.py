@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.measure import show
-from benchmarks.speed import ecod, stl
+from benchmarks.speed import detect, ecod, stl
 
-show("Speed, in CPU-seconds", [*ecod.lines(), *stl.lines()])
+show("Speed, in CPU-seconds", [*ecod.lines(), *stl.lines(), *detect.lines()])

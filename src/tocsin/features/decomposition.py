@@ -191,7 +191,7 @@ def mstl(
     (2, 1680)
     """
     series = as_series(x)
-    steps = _steps(periods, windows, parameters, series.shape[-1])
+    steps = mstl_steps(periods, windows, parameters, series.shape[-1])
     check_whole("iterate", iterate, 1)
     rest = np.atleast_2d(series).astype(np.float64)
     season = np.zeros((len(rest), len(steps), rest.shape[1]))
@@ -206,7 +206,7 @@ def mstl(
     return Decomposition(slow, season, resid, weights, tuple(int(settings.period) for settings in steps))
 
 
-def _steps(
+def mstl_steps(
     periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
 ) -> list[Settings]:
     """Return the settings of each season, from the shortest period to the longest."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.decomposition import mstl_steps
 from tocsin.features.series import as_series
-from tocsin.features.settings import Settings
-from tocsin.kernels import stl as kernels
+from tocsin.features.settings import check_whole
+from tocsin.features.spans import SpanSTL
+
+Floats = NDArray[np.float64]
 
 
 class SpanMSTL:
@@ -33,7 +35,7 @@ class SpanMSTL:
     Raises
     ------
     ParameterError
-        If a parameter makes no sense, or if a period is longer than half the series.
+        If a parameter makes no sense, or if a period is not less than half the series.
 
     Examples
     --------
@@ -57,28 +59,23 @@ class SpanMSTL:
     ) -> None:
         if jumps := [name for name in parameters if name.endswith("_jump") and parameters[name] != 1]:
             raise ParameterError(f"{jumps[0]} must stay 1 where a series is decomposed span by span")
+        check_whole("iterate", iterate, 1)
+        steps = mstl_steps(periods, windows, parameters, n)
         self.n = int(n)
-        cycles = np.atleast_1d(periods).tolist()
-        spans = [11 + 4 * i for i in range(len(cycles))] if windows is None else np.atleast_1d(windows).tolist()
-        if not cycles or len(spans) != len(cycles):
-            raise ParameterError(f"there are {len(cycles)} periods and {len(spans)} windows; give one window a period")
-        pairs = zip(sorted(cycles), spans, strict=True) if windows is None else sorted(zip(cycles, spans, strict=True))
-        self._steps = [Settings(period, window, **parameters) for period, window in pairs]
-        self.periods = tuple(step.period for step in self._steps)
-        for step in self._steps:
-            step.check_length(self.n - 1)
-        self._rounds = int(iterate) if len(self._steps) > 1 else 1
-        self._local = threading.local()
-        self.context = self._rounds * sum(step.reach for step in self._steps)
+        self.periods = tuple(int(step.period) for step in steps)
+        self._steps = [SpanSTL.of(step, self.n) for step in steps]
+        self._rounds = int(iterate) if len(steps) > 1 else 1
+        # A step may begin up to a period later than it could, so that cycles begin where they do in the whole.
+        self.context = self._rounds * sum(step.context + step.settings.align for step in self._steps)
         """How many values on either side of a span are felt in it."""
 
     def bounds(self, start: int, stop: int) -> tuple[int, int]:
         """Return which values of the series `decompose` needs for the span from `start` to `stop`."""
+        if not 0 <= start < stop <= self.n:
+            raise ParameterError(f"a span must lie within the series of {self.n} values, not from {start} to {stop}")
         return max(0, start - self.context), min(self.n, stop + self.context)
 
-    def decompose(
-        self, values: ArrayLike, start: int, stop: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def decompose(self, values: ArrayLike, start: int, stop: int) -> tuple[Floats, Floats, Floats, Floats]:
         """Decompose the span from `start` to `stop`, given the values that `bounds` tells.
 
         Returns
@@ -86,32 +83,29 @@ class SpanMSTL:
         trend, seasonal, resid, weights : ndarrays of shape (stop - start,), float64
             `seasonal` has a row a period, shape (n_periods, stop - start).
         """
-        first, last = self.bounds(start, stop)
-        y = as_series(values)
-        if y.shape != (last - first,):
-            raise DataError(f"the span from {start} to {stop} needs the {last - first} values from {first} to {last}")
-        rest = y.astype(np.float64)[np.newaxis]
-        season = np.zeros((len(self._steps), len(y)))
-        plans, (weights, trend, seasonal, resid) = self._scratch(len(y), weighted=self._weighted(rest))
+        low, high = self.bounds(start, stop)
+        y = as_series(values, low, blank=True)
+        if y.shape != (high - low,):
+            raise DataError(f"the span from {start} to {stop} needs the {high - low} values from {low} to {high}")
+        rest = y.astype(np.float64)
+        season = np.zeros((len(self._steps), len(rest)))
         for _ in range(self._rounds):
-            for i, (plan, work) in enumerate(plans):
+            for i, step in enumerate(self._steps):
                 rest += season[i]
-                kernels.decompose(plan, rest, weights, trend, seasonal, resid, work)
-                season[i] = seasonal[0]
-                rest -= season[i]
-        own = slice(start - first, stop - first)
-        return trend[0, own].copy(), season[:, own], (rest[0] - trend[0])[own], weights[0, own].copy()
+                # What is left is known where all that is felt was known before: less at each step.
+                begin, end = _inner(step, low, high)
+                first, last = step.bounds(begin, end)
+                trend, own, _, weights = step.decompose(rest[first - low : last - low], begin, end)
+                keep = slice(begin - low, end - low)
+                rest, season, low, high = rest[keep], season[:, keep], begin, end
+                season[i] = own
+                rest = rest - own
+        keep = slice(start - low, stop - low)
+        return trend[keep], season[:, keep], (rest - trend)[keep], weights[keep]
 
-    def _weighted(self, y: NDArray[np.float64]) -> bool:
-        return self._steps[0].outer > 0 or bool(np.isnan(y).any())
 
-    def _scratch(self, size: int, *, weighted: bool) -> Any:
-        """Return plans with working memory, and room for the parts, which a thread keeps as long as the size stays."""
-        kept = getattr(self._local, "kept", None)
-        if kept is None or kept[0] != (size, weighted):
-            plans = []
-            for step in self._steps:
-                plan = step.plan(size, self.n, weighted=weighted)
-                plans.append((plan, kernels.scratch(size, int(step.period), weighted)))
-            kept = self._local.kept = (size, weighted), (plans, np.empty((4, 1, size)))
-        return kept[1]
+def _inner(step: SpanSTL, low: int, high: int) -> tuple[int, int]:
+    """Return the longest span whose surroundings lie between `low` and `high`."""
+    align = step.settings.align
+    begin = 0 if low == 0 else -(-(low + step.context) // align) * align
+    return begin, step.n if high == step.n else high - step.context

@@ -13,20 +13,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tocsin.errors import ParameterError, did_you_mean
-from tocsin.fleet.passes import Passes
+from tocsin.fleet.passes import CHUNK, Passes
 from tocsin.tables.drafts import Draft
 from tocsin.tables.results import ResultWriter
 from tocsin.tables.series import Series, of_draft
 
 if TYPE_CHECKING:
-    from tocsin.features.filtered import DirectSpans, FilteredSpans
+    from tocsin.features.multispans import SpanMSTL
+    from tocsin.features.spans import SpanSTL
 
 LOOKED_AT = 1 << 20
 """Samples, from the first on, in which a period is looked for."""
 MOST_SEASONS = 2
 """How many periods are looked for at most."""
-SHORT = 8
-"""Up to so many times its surroundings a series is not worth a filter."""
+MOST = 1 << 21
+"""Samples in the longest chunk that is decomposed at once."""
 
 
 class Seasons(NamedTuple):
@@ -71,11 +72,8 @@ def _several(x: NDArray[Any], find_period: Callable[[Any], int]) -> tuple[int, .
     return tuple(sorted(periods))
 
 
-def spans_of(
-    length: int, method: str, periods: tuple[int, ...], parameters: dict[str, Any], *, whole: bool
-) -> DirectSpans | FilteredSpans:
-    """Return what decomposes a series of that length: by a filter, unless weights or jumps forbid it."""
-    from tocsin.features.filtered import DirectSpans, FilteredSpans
+def spans_of(length: int, method: str, periods: tuple[int, ...], parameters: dict[str, Any]) -> SpanSTL | SpanMSTL:
+    """Return what decomposes a series of that length."""
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.settings import Settings
     from tocsin.features.spans import SpanSTL
@@ -85,21 +83,17 @@ def spans_of(
     known |= {"windows", "iterate"} if several else set()
     if unknown := [name for name in parameters if name not in known]:
         raise ParameterError(f"{method} has no parameter {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+    return SpanMSTL(length, periods, **parameters) if several else SpanSTL(length, periods[0], **parameters)
 
-    def spans(n: int) -> SpanSTL | SpanMSTL:
-        return SpanMSTL(n, periods, **parameters) if several else SpanSTL(n, periods[0], **parameters)
 
-    made = spans(length)
-    direct = DirectSpans(made, whole=whole)
-    weighted = parameters.get("robust") or parameters.get("outer_iter")
-    if weighted or any(name.endswith("_jump") for name in parameters) or length <= SHORT * made.context:
-        return direct
-    return FilteredSpans(direct, spans(4 * made.context + 1))
+def chunk_for(spans: SpanSTL | SpanMSTL) -> int:
+    """Return a chunk that is long against its surroundings, but not against the memory."""
+    return min(max(CHUNK, 8 * spans.context), MOST)
 
 
 def residuals(
     passes: Passes,
-    spans: DirectSpans | FilteredSpans,
+    spans: SpanSTL | SpanMSTL,
     names: Sequence[str],
     writer: ResultWriter | None,
     stack: ExitStack,
@@ -114,7 +108,9 @@ def residuals(
 
     def work(start: int, stop: int) -> NDArray[Any]:
         first, last = spans.bounds(start, stop)
-        return spans.decompose(series.read(first, last), start, stop).astype(series.dtype)
+        trend, seasonal, resid, _ = spans.decompose(series.read(first, last), start, stop)
+        parts = [resid] if writer is None else [trend, *np.atleast_2d(seasonal), resid]
+        return np.array(parts, series.dtype)
 
     draft = Draft(series.dtype, stack, tmp)
     for parts in passes.run(work, weight):

@@ -102,13 +102,12 @@ class Worst:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take the samples of one more chunk."""
-        if frame.height:
-            self.count += frame.height
-            self._held += frame.height
-            self._parts.append(frame)
-            if self._held > 2 * self.most:
-                self._parts = [self.frame()]
-                self._held = self._parts[0].height
+        self.count += frame.height
+        self._held += frame.height
+        self._parts.append(frame)
+        if self._held > 2 * self.most:
+            self._parts = [self.frame()]
+            self._held = self._parts[0].height
 
     def frame(self) -> pl.DataFrame:
         """Return what is kept, in order."""
@@ -120,8 +119,8 @@ class Worst:
 
 def judged(
     series: Series, watched: Series, place: tuple[int, int], usual: tuple[float, float], threshold: float
-) -> pl.DataFrame:
-    """Return the samples of one chunk that are over the threshold.
+) -> pl.DataFrame | None:
+    """Return the samples of one chunk that are over the threshold; None if there are none.
 
     `watched` is what is scored: the series itself, or its residuals.
     """
@@ -130,8 +129,10 @@ def judged(
     values = watched.read(start, stop)
     found = scores(values, center, scale)
     rows = np.flatnonzero(found > threshold)
+    if not len(rows):
+        return None
     distances = values[rows].astype(np.float64) - center
-    if watched is not series and len(rows):
+    if watched is not series:
         values = series.read(start, stop)
     own = values[rows].astype(np.float64)
     above = pl.Series(distances > 0)

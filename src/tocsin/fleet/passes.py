@@ -7,7 +7,7 @@ size of the chunks nor the number of threads changes a number, not even in its l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,8 +23,8 @@ from tocsin.tables.series import Series
 T = TypeVar("T")
 Floats = NDArray[np.float64]
 
-CHUNK = 1 << 20
-"""Samples a chunk, unless the caller says otherwise: few enough to be held many times over."""
+CHUNK, TASK = 1 << 16, 1 << 20
+"""Samples a chunk, unless the caller says otherwise, few enough to stay in cache; and samples a core takes in a row."""
 
 
 class Meter:
@@ -63,13 +63,21 @@ class Passes:
     meter: Meter
 
     def run(self, work: Callable[[int, int], T], weight: float = 1.0) -> Iterator[T]:
-        """Yield the result of `work` on the ends of each chunk, in order."""
-        length = len(self.series)
-        ends = ((start, min(start + self.chunk, length)) for start in range(0, length, self.chunk))
-        found = local.run(ends, lambda pair: (pair, work(*pair)), self.threads)
-        for (start, stop), result in found:
-            self.meter.add(stop - start, weight)
-            yield result
+        """Yield the result of `work` on the ends of each chunk, in order.
+
+        A core takes several small chunks in a row, so that handing them out costs little.
+        """
+        length, many = len(self.series), max(TASK // self.chunk, 1)
+
+        def several(start: int) -> list[tuple[int, T]]:
+            stop = min(start + many * self.chunk, length)
+            ends = ((at, min(at + self.chunk, stop)) for at in range(start, stop, self.chunk))
+            return [(end - at, work(at, end)) for at, end in ends]
+
+        for results in local.run(range(0, length, many * self.chunk), several, self.threads):
+            for samples, result in results:
+                self.meter.add(samples, weight)
+                yield result
 
 
 def survey(passes: Passes) -> Floats:
@@ -106,6 +114,7 @@ def refuse_infinite(passes: Passes) -> None:
 
 def order_statistics(passes: Passes, ranks: Sequence[int], center: float | None = None) -> list[float]:
     """Return the values at ranks from 0, exactly; with `center` those of the distances from it."""
+    passes = replace(passes, chunk=max(passes.chunk, TASK))  # counts are longer than a small chunk
     left = [int(rank) for rank in ranks]
     prefixes = [0] * len(left)
     for step in range(select.PASSES):
