@@ -84,14 +84,32 @@ def follow(
 
 
 @kernel
+def median(values: NDArray[np.float64]) -> float:
+    """Return the median of values, none of which is missing."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    return float(ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half]))
+
+
+@kernel
+def present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that are not missing."""
+    kept, count = np.empty(len(values)), 0
+    for value in values:
+        if value == value:
+            kept[count] = value
+            count += 1
+    return kept[:count]
+
+
+@kernel
 def spread_of(residuals: NDArray[np.float64]) -> float:
     """Return the mean square that residuals have but for outliers, by their median size; NaN is left out."""
-    size = np.abs(residuals)
-    size = size[size == size]
-    if len(size) == 0:
+    sizes = np.abs(present(residuals))
+    if len(sizes) == 0:
         return 0.0
-    robust = 1.4826 * np.median(size)
-    return robust * robust if robust > 0.0 else float(np.mean(size * size))
+    robust = 1.4826 * median(sizes)
+    return robust * robust if robust > 0.0 else float(np.mean(sizes * sizes))
 
 
 @kernel
@@ -136,7 +154,7 @@ def decompose(
 ) -> None:
     """Take new samples of many series in, shape (n_series, n), and write the trend and the season of each.
 
-    `place` is how many samples came before. Cost: one pass, about 10 ns a sample, whatever the period.
+    `place` is how many samples came before. Cost: one pass, 15 to 25 ns a sample, whatever the period.
     """
     n_series, count = x.shape
     period = season.shape[1]
