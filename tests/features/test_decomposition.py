@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from statsmodels.tsa.seasonal import MSTL, STL
 
 from tocsin import mstl, stl
+from tocsin.errors import DataError, EmptyDataError, ParameterError
 
 
 def series(n, period, seed=0):
@@ -82,3 +85,128 @@ def test_takes_what_holds_numbers():
     for x in (gap, pl.Series(gap), pd.Series(gap)):
         assert np.flatnonzero(np.isnan(stl(x, 12).resid)).tolist() == [50]
     assert stl(np.arange(40), 4).trend.dtype == np.float64
+
+
+def test_a_constant_is_its_own_trend():
+    for value in (0.0, 3.3, -1e300):
+        for robust in (False, True):
+            parts = stl(np.full(5_000, value), 7, robust=robust)
+            np.testing.assert_allclose(parts.trend, value, rtol=1e-15)
+            np.testing.assert_allclose([parts.seasonal, parts.resid], 0.0, atol=1e-15 * abs(value))
+            np.testing.assert_array_equal(parts.weights, 1.0)
+
+
+def test_a_missing_value_counts_for_nothing():
+    """Trend and season go on through gaps, and are hardly moved by them."""
+    y = series(960, 24)
+    gaps = y.copy()
+    gaps[np.random.default_rng(5).integers(0, 960, 60)] = np.nan
+    gaps[:30] = gaps[500:540] = gaps[-5:] = np.nan
+    for robust in (False, True):
+        parts, whole = stl(gaps, 24, robust=robust), stl(y, 24, robust=robust)
+        assert np.isfinite([parts.trend, parts.seasonal]).all()
+        np.testing.assert_array_equal(np.isnan(parts.resid), np.isnan(gaps))
+        np.testing.assert_array_equal(parts.weights[np.isnan(gaps)], 0.0)
+        np.testing.assert_allclose(parts.trend + parts.seasonal + parts.resid, gaps, atol=1e-12)
+        assert np.abs(parts.trend - whole.trend)[60:].std() < 0.3
+        assert np.abs(parts.seasonal - whole.seasonal)[60:].std() < 0.3
+
+
+def test_missing_values_are_as_if_never_read():
+    """A clean season and trend are found through any gaps, even of a phase that is never seen."""
+    steps = np.arange(600)
+    season = np.tile(np.array([0.0, 2.0, 4.0, 1.0, -3.0, -4.0]), 100)
+    y = 5 + 0.1 * steps + season
+    gaps = y.copy()
+    gaps[np.random.default_rng(0).permutation(600)[:200]] = np.nan
+    parts = stl(gaps, 6)
+    np.testing.assert_allclose(parts.trend + parts.seasonal, y, atol=0.05)
+    unseen = y.copy()
+    unseen[2::6] = np.nan
+    parts = stl(unseen, 6)
+    assert np.isfinite([parts.trend, parts.seasonal]).all()
+    np.testing.assert_allclose(np.delete(parts.resid, np.s_[2::6]), 0.0, atol=0.3)
+
+
+def test_huge_windows_and_jumps_take_no_memory():
+    y = series(100, 7)
+    parts = stl(y, 7, seasonal=2**31 - 1, trend=2**31 - 1, low_pass=2**31 - 1)
+    theirs = STL(y, 7, seasonal=10**7 + 1, trend=10**7 + 1, low_pass=10**7 + 1).fit()
+    np.testing.assert_allclose(parts.trend, theirs.trend, atol=1e-3)
+    check(stl(y, 7, trend_jump=2**31 - 1), STL(y, 7, trend_jump=10**6).fit(), y)
+
+
+Y = series(100, 7)
+
+REFUSED = [
+    ({"period": 1}, "period must be a whole number of at least 2, not 1"),
+    ({"period": 7.0}, "period must be a whole number, not 7.0"),
+    ({"period": True}, "period must be a whole number, not True"),
+    ({"period": 51}, "period 51 is longer than half the series of 100 values; give at least 102 values"),
+    ({"period": 2**70}, "period must be at most 2147483647"),
+    ({"seasonal": 8}, "seasonal must be odd, not 8; the nearest are 7 and 9"),
+    ({"seasonal": 1}, "seasonal must be an odd number of cycles of at least 3, not 1"),
+    ({"seasonal": None}, "seasonal must be an odd number of cycles, not None"),
+    ({"trend": 14}, "trend must be odd, not 14; the nearest are 13 and 15"),
+    ({"trend": 7}, "trend must be an odd number longer than the period of at least 9, not 7"),
+    ({"low_pass": 5}, "low_pass must be an odd number longer than the period of at least 9, not 5"),
+    ({"low_pass": 9.5}, "low_pass must be an odd number longer than the period, not 9.5"),
+    ({"trend_deg": 2}, "trend_deg must be 0 or 1, not 2"),
+    ({"seasonal_deg": "1"}, "seasonal_deg must be 0 or 1, not '1'"),
+    ({"low_pass_deg": -1}, "low_pass_deg must be 0 or 1, not -1"),
+    ({"seasonal_jump": 0}, "seasonal_jump must be a whole number of at least 1, not 0"),
+    ({"trend_jump": 1.5}, "trend_jump must be a whole number, not 1.5"),
+    ({"low_pass_jump": 2**40}, "low_pass_jump must be at most"),
+    ({"robust": "yes"}, "robust must be True or False, not 'yes'"),
+    ({"inner_iter": 0}, "inner_iter must be a whole number of at least 1, not 0"),
+    ({"outer_iter": -1}, "outer_iter must be a whole number of at least 0, not -1"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), REFUSED)
+def test_refuses_parameters(parameters, message):
+    with pytest.raises(ParameterError, match=re.escape(message)) as caught:
+        stl(Y, **{"period": 7, **parameters})
+    assert "\n" not in str(caught.value)
+
+
+BAD = [
+    ([], EmptyDataError, "x of shape (0,) is empty"),
+    (np.empty((0, 50)), EmptyDataError, "x of shape (0, 50) is empty"),
+    (np.full(50, np.nan), EmptyDataError, "all values of x are missing"),
+    ([[1.0] * 50, [np.nan] * 50], EmptyDataError, "all values of series 1 are missing"),
+    (np.where(np.arange(50) == 9, np.inf, 1.0), DataError, "value 9 is infinite; make it NaN to take it as missing"),
+    ([[1.0] * 50, [1.0] * 49 + [-np.inf]], DataError, "value 49 of series 1 is infinite"),
+    (np.ones(50, complex), DataError, "x must be real numbers, but it is complex"),
+    (["a"] * 50, DataError, "x must be real numbers, but it is of type"),
+    ([1.0, "a", None], DataError, "x must be real numbers"),
+    ([1.0, object()], DataError, "x must be real numbers, but some of it is not"),
+    (np.arange(50).astype("datetime64[s]"), DataError, "x must be real numbers, but it is of type datetime64[s]"),
+    (1.0, DataError, "x must have the shape (n,), or (n_series, n) for several series, not ()"),
+    (np.ones((2, 3, 4)), DataError, "not (2, 3, 4)"),
+    ([1.0], ParameterError, "period 7 is longer than half the series of 1 values; give at least 14 values"),
+]
+
+
+@pytest.mark.parametrize(("x", "kind", "message"), BAD)
+def test_refuses_data(x, kind, message):
+    with pytest.raises(kind, match=re.escape(message)) as caught:
+        stl(x, 7)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"periods": (7, 50)}, "period 50 is not less than half the series of 100 values; leave it out"),
+        ({"periods": ()}, "there are 0 periods and 0 windows"),
+        ({"periods": (7, 12), "windows": 11}, "there are 2 periods and 1 windows; give one window a period"),
+        ({"periods": (7, "b")}, "period must be a whole number, not 'b'"),
+        ({"periods": 7, "windows": 10}, "seasonal must be odd, not 10"),
+        ({"periods": 7, "iterate": 0}, "iterate must be a whole number of at least 1, not 0"),
+        ({"periods": 7, "seasonal": 7}, "mstl takes windows in place of seasonal"),
+    ],
+)
+def test_mstl_refuses(arguments, message):
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        mstl(Y, **arguments)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,13 @@ from tocsin.errors import DataError, ParameterError
 from tocsin.features.periods import find_period
 from tocsin.features.series import as_series
 from tocsin.features.settings import Settings, check_whole
+from tocsin.features.spans import SpanSTL, is_long
 from tocsin.kernels import stl as kernels
+
+_SPAN = 1 << 20
+"""How many values of a long series are decomposed at a time."""
+_RUN = 64
+"""How many short series are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,21 +208,22 @@ def _steps(
     periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
 ) -> list[Settings]:
     """Return the settings of each season, from the shortest period to the longest."""
+    for name, instead in (("period", "periods"), ("seasonal", "windows")):
+        if name in parameters:
+            raise ParameterError(f"mstl takes {instead} in place of {name}")
     cycles = list(np.atleast_1d(np.asarray(periods, dtype=object)))
-    spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
-    if windows is not None:
+    for period in cycles:
+        check_whole("period", period, 2)
+        if 2 * period >= n:
+            raise ParameterError(f"period {period} is not less than half the series of {n} values; leave it out")
+    if windows is None:
+        cycles = sorted(cycles)
+        spans = [7 + 4 * i for i in range(1, len(cycles) + 1)]
+    else:
         spans = list(np.atleast_1d(np.asarray(windows, dtype=object)))
     if not cycles or len(spans) != len(cycles):
         raise ParameterError(f"there are {len(cycles)} periods and {len(spans)} windows; give one window a period")
     given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    if windows is None:
-        cycles = sorted(cycles)
-        given = [Settings(period, span, **parameters) for period, span in zip(cycles, spans, strict=True)]
-    for settings in given:
-        if settings.period * 2 >= n:
-            raise ParameterError(
-                f"period {settings.period} is not less than half the series of {n} values; leave it out"
-            )
     return sorted(given, key=lambda settings: (settings.period, settings.seasonal))
 
 
@@ -226,24 +234,63 @@ def _decompose(series: NDArray[Any], settings: Settings) -> NDArray[np.float64]:
         parts = np.empty((4, count, n))
     except MemoryError:
         raise DataError(f"{count} x {n} values are too many for the memory; decompose fewer at a time") from None
-    weighted = settings.outer > 0 or bool(np.isnan(series).any())
-    threads = min(_cores(), count)
-    blocks = np.array_split(np.arange(count), threads)
-
-    def work(rows: NDArray[np.int64]) -> None:
-        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
-        for start in range(rows[0], rows[-1] + 1, 64):
-            part = slice(start, min(start + 64, rows[-1] + 1))
-            weights, slow, season, resid = parts[:, part]
-            values = np.require(series[part], np.float64, ["C", "W"])
-            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
-
+    tasks: list[Callable[[], None]] = []
+    whole = np.arange(count)
+    if is_long(settings, n):
+        gaps = np.isnan(series).any(axis=1)
+        tasks += _by_spans(series, np.flatnonzero(~gaps), settings, parts)
+        whole = np.flatnonzero(gaps)
+    tasks += _by_fits(series, whole, settings, parts)
+    threads = min(_cores(), len(tasks))
     if threads == 1:
-        work(blocks[0])
+        for task in tasks:
+            task()
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="tocsin") as pool:
-            list(pool.map(work, blocks))
+            list(pool.map(lambda task: task(), tasks))
     return parts
+
+
+def _by_fits(
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: NDArray[np.float64]
+) -> list[Callable[[], None]]:
+    """Return tasks that decompose the given series, each as a whole."""
+    n = series.shape[1]
+    if len(rows) == 0:
+        return []
+    weighted = settings.outer > 0 or bool(np.isnan(series[rows]).any())
+
+    def work(runs: list[NDArray[np.int64]]) -> None:
+        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
+        for run in runs:
+            some = slice(run[0], run[-1] + 1)
+            weights, slow, season, resid = parts[:, some]
+            values = np.require(series[some], np.float64, ["C", "W"])
+            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
+
+    runs = [run for block in np.array_split(rows, -(-len(rows) // _RUN)) for run in _runs(block)]
+    threads = min(_cores(), len(runs))
+    return [partial(work, runs[i::threads]) for i in range(threads)]
+
+
+def _runs(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split ascending numbers where one is left out."""
+    return np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+
+
+def _by_spans(
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: NDArray[np.float64]
+) -> list[Callable[[], None]]:
+    """Return tasks that decompose the given long series span by span."""
+    n = series.shape[1]
+    spans = SpanSTL.of(settings, n)
+
+    def work(row: int, start: int) -> None:
+        stop = min(start + _SPAN, n)
+        first, last = spans.bounds(start, stop)
+        spans.fill(series[row, first:last], first, start, stop, parts[:, row, start:stop])
+
+    return [partial(work, row, start) for row in rows for start in range(0, n, _SPAN)]
 
 
 def _cores() -> int:

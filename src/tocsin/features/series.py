@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.errors import DataError, EmptyDataError
 
 
-def as_series(x: ArrayLike | Any) -> NDArray[Any]:
+def as_series(x: ArrayLike | Any, first: int = 0, *, blank: bool = False) -> NDArray[Any]:
     """Return a series of shape (n,) or several of shape (n_series, n) as an array of real numbers.
 
     Takes arrays, lists and the series of Polars and pandas; NaN (there also null) is a missing value. Single and double
-    precision are left as they are, anything else becomes double.
+    precision are left as they are, anything else becomes double. `first` is the place of the first value in errors, and
+    `blank` allows series of nothing but missing values.
 
     Raises
     ------
@@ -37,18 +38,20 @@ def as_series(x: ArrayLike | Any) -> NDArray[Any]:
     if values.size == 0:
         raise EmptyDataError(f"x of shape {values.shape} is empty; there is nothing to decompose")
     values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
-    _check_values(values)
+    _check_values(values, first, blank=blank)
     return values
 
 
-def _check_values(values: NDArray[Any]) -> None:
-    """Refuse infinite values, and series without any value."""
+def _check_values(values: NDArray[Any], first: int, *, blank: bool) -> None:
+    """Refuse infinite values, and series without any value unless they may be blank."""
     for index, row in enumerate(np.atleast_2d(values)):
         if np.isfinite(row.sum(dtype=np.float64)):
             continue
         of = f" of series {index}" if values.ndim == 2 else ""
         infinite = np.isinf(row)
         if infinite.any():
-            raise DataError(f"value {int(infinite.argmax())}{of} is infinite; make it NaN to take it as missing")
-        if np.isnan(row).all():
+            raise DataError(
+                f"value {first + int(infinite.argmax())}{of} is infinite; make it NaN to take it as missing"
+            )
+        if not blank and np.isnan(row).all():
             raise EmptyDataError(f"all values{of or ' of x'} are missing; there is nothing to decompose")

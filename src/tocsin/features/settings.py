@@ -33,9 +33,12 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         check_whole("period", self.period, 2)
-        for name, least in (("seasonal", 3), ("trend", self.period + 1), ("low_pass", self.period + 1)):
-            if getattr(self, name) is not None or name == "seasonal":
-                _window(name, getattr(self, name), max(least, 3))
+        _check_window("seasonal", self.seasonal, 3, "an odd number of cycles")
+        for name in ("trend", "low_pass"):
+            if getattr(self, name) is not None:
+                _check_window(
+                    name, getattr(self, name), int(self.period) + 1 | 1, "an odd number longer than the period"
+                )
         for name in ("seasonal_deg", "trend_deg", "low_pass_deg"):
             if getattr(self, name) not in (0, 1):
                 raise ParameterError(f"{name} must be 0 or 1, not {getattr(self, name)!r}")
@@ -83,18 +86,18 @@ class Settings:
     def reach(self) -> int:
         """How far the ends of a series are felt without an outer loop.
 
-        In each pass the smoothed cycles reach half a window and one cycle that may be cut short, the moving averages a
-        period, and the other smoothers half a window; a jump adds its length.
+        In each pass the smoothed cycles reach half a window, the moving averages a period, and the other smoothers
+        half a window; a jump adds its length.
         """
-        halves = [window // 2 + jump for window, jump in zip(self.windows, self.jumps, strict=True)]
-        return self.inner * (int(self.period) * (halves[0] + 1) + halves[1] + halves[2])
+        seasonal, trend, low_pass = (window // 2 + jump for window, jump in zip(self.windows, self.jumps, strict=True))
+        return self.inner * (int(self.period) * seasonal + trend + low_pass)
 
     def check_length(self, n: int) -> None:
         """Refuse a series shorter than two periods."""
         if n < 2 * self.period:
             raise ParameterError(
-                f"period {self.period} is longer than half the series of {n} values; give at least {2 * self.period}"
-                f" values, or a period of at most {n // 2}"
+                f"period {self.period} is longer than half the series of {n} values; "
+                f"give at least {2 * self.period} values" + (f", or a period of at most {n // 2}" if n >= 4 else "")
             )
 
     def plan(self, n: int, whole: int, *, weighted: bool) -> Any:
@@ -104,19 +107,18 @@ class Settings:
         return kernels.plan(n, int(self.period), self.windows, self.degrees, self.jumps, loops, whole, weighted)
 
 
-def check_whole(name: str, value: Any, least: int) -> None:
-    """Refuse anything but a whole number of at least `least`."""
+def check_whole(name: str, value: Any, least: int, *, what: str = "a whole number", most: int = 2**31 - 1) -> None:
+    """Refuse anything but a whole number of at least `least`, and of a size that makes sense."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ParameterError(f"{name} must be a whole number, not {value!r}")
+        raise ParameterError(f"{name} must be {what}, not {value!r}")
     if value < least:
-        raise ParameterError(f"{name} must be at least {least}, not {value}")
+        raise ParameterError(f"{name} must be {what} of at least {least}, not {value}")
+    if value > most:
+        raise ParameterError(f"{name} must be at most {most}, not {value}")
 
 
-def _window(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise ParameterError(f"{name} must be an odd whole number, not {value!r}")
-    if value < least:
-        longer = ", longer than the period" if name != "seasonal" else ""
-        raise ParameterError(f"{name} must be an odd number of at least {least | 1}{longer}, not {value}")
+def _check_window(name: str, value: Any, least: int, what: str) -> None:
+    """Refuse anything but an odd number of at least `least`."""
+    check_whole(name, value, least, what=what)
     if value % 2 == 0:
         raise ParameterError(f"{name} must be odd, not {value}; the nearest are {value - 1} and {value + 1}")

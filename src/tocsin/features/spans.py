@@ -13,9 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.response import is_filter, response
 from tocsin.features.series import as_series
-from tocsin.features.settings import Settings
+from tocsin.features.settings import Settings, check_whole
 from tocsin.kernels import stl as kernels
+
+
+def is_long(settings: Settings, n: int) -> bool:
+    """Return whether most of a series without gaps is away from its ends, where STL is a filter."""
+    return is_filter(settings) and n > 4 * _context(settings)
+
+
+def _context(settings: Settings) -> int:
+    """Return how far the ends of a series are felt, as a multiple of what keeps the phase of the fits."""
+    return -(-settings.reach // settings.align) * settings.align
 
 
 class SpanSTL:
@@ -53,7 +64,7 @@ class SpanSTL:
     >>> x = np.sin(np.arange(20_000) * 2 * np.pi / 24) + 0.001 * np.arange(20_000)
     >>> spans = SpanSTL(len(x), period=24)
     >>> spans.context
-    792
+    672
     >>> first, last = spans.bounds(5_000, 6_000)
     >>> trend, seasonal, resid, weights = spans.decompose(x[first:last], 5_000, 6_000)
     >>> bool(np.allclose(trend, tocsin.stl(x, 24).trend[5_000:6_000], rtol=0, atol=1e-9))
@@ -61,13 +72,24 @@ class SpanSTL:
     """
 
     def __init__(self, n: int, period: int, **parameters: Any) -> None:
-        self.settings = Settings(period, **parameters)
-        self.settings.check_length(n)
+        check_whole("n", n, 1, most=2**62)
+        self._prepare(Settings(period, **parameters), n)
+
+    @classmethod
+    def of(cls, settings: Settings, n: int) -> SpanSTL:
+        """Return the same from settings that are checked."""
+        spans = cls.__new__(cls)
+        spans._prepare(settings, n)
+        return spans
+
+    def _prepare(self, settings: Settings, n: int) -> None:
+        settings.check_length(n)
+        self.settings = settings
         self.n = int(n)
-        align = self.settings.align
-        self._local = threading.local()
-        self.context = -(-self.settings.reach // align) * align
+        self.context = _context(settings)
         """How many values on either side of a span are felt in it; a multiple of the period."""
+        self._filter = is_long(settings, n)
+        self._local = threading.local()
 
     def bounds(self, start: int, stop: int) -> tuple[int, int]:
         """Return which values of the series `decompose` needs for the span from `start` to `stop`."""
@@ -95,18 +117,60 @@ class SpanSTL:
         Returns
         -------
         trend, seasonal, resid, weights : ndarrays of shape (stop - start,), float64
+            All but the weights are NaN if all values are missing.
         """
         first, last = self.bounds(start, stop)
-        y = as_series(values)
+        y = as_series(values, first, blank=True)
         if y.shape != (last - first,):
             raise DataError(f"the span from {start} to {stop} needs the {last - first} values from {first} to {last}")
-        y = np.require(y, np.float64, ["C", "W"])
-        weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
-        plan, work, parts = self._scratch(len(y), weighted)
+        parts = np.empty((4, stop - start))
+        self.fill(y, first, start, stop, parts)
         weights, trend, seasonal, resid = parts
-        kernels.decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
-        weights, trend, seasonal, resid = parts[:, 0, start - first : stop - first].copy()
         return trend, seasonal, resid, weights
+
+    def fill(self, values: NDArray[Any], first: int, start: int, stop: int, parts: NDArray[np.float64]) -> None:
+        """Write weights, trend, season and residual of the span; `values`, checked, begin at place `first`."""
+        if not self._filter or np.isnan(values).any():
+            self._fit(values, first, start, stop, first, first + len(values), parts)
+            return
+        # At the ends of the series by fits, in between by the filter.
+        left, right = min(max(start, self.context), stop), max(min(stop, self.n - self.context), start)
+        if right <= left:
+            self._fit(values, first, start, stop, first, first + len(values), parts)
+            return
+        if start < left:
+            self._fit(values, first, start, left, 0, left + self.context, parts[:, : left - start])
+        if right < stop:
+            begin = (right - self.context) // self.settings.align * self.settings.align
+            self._fit(values, first, right, stop, begin, self.n, parts[:, right - start :])
+        filters = response(self.settings)
+        y = np.asarray(values[left - filters.reach - first : right + filters.reach - first], np.float64)
+        weights, trend, seasonal, resid = parts[:, left - start : right - start]
+        weights[:] = 1.0
+        filters.apply(y, trend, seasonal)
+        np.subtract(y[filters.reach : len(y) - filters.reach], seasonal, out=resid)
+        resid -= trend
+
+    def _fit(
+        self,
+        values: NDArray[Any],
+        first: int,
+        start: int,
+        stop: int,
+        begin: int,
+        end: int,
+        parts: NDArray[np.float64],
+    ) -> None:
+        """Write what the fits to the values from `begin` to `end` say of those from `start` to `stop`."""
+        if np.isnan(values[begin - first : end - first]).all():
+            parts[0], parts[1:] = 0.0, np.nan
+            return
+        y = np.require(values[begin - first : end - first], np.float64, ["C", "W"])
+        weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
+        plan, work, whole = self._scratch(len(y), weighted)
+        weights, trend, seasonal, resid = whole
+        kernels.decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
+        parts[:] = whole[:, 0, start - begin : stop - begin]
 
     def _scratch(self, size: int, weighted: bool) -> Any:
         """Return the plan, working memory and room for the parts, which a thread keeps as long as the size stays."""

@@ -69,17 +69,28 @@ def _add_four(
 def moving_average(x: Floats, length: int, out: Floats) -> None:
     """Set `out[i]` to the mean of `x[i : i + length]`, for as many as fit.
 
-    The sum is carried along, and begun afresh every so often, so that what a huge value leaves behind is soon gone.
+    A sum is carried along, and begun afresh every so often, so that what a huge value leaves behind is soon gone. Four
+    stretches go side by side, because each sum waits for the one before.
     """
     n = x.size - length + 1
-    fresh, share = max(_RESTART, 2 * length), 1.0 / length
-    for start in range(0, n, fresh):
-        total = 0.0
-        for j in range(start, start + length):
-            total += x[j]
-        out[start] = total * share
-        ahead, behind = x[start + length : min(start + fresh, n) + length - 1], x[start:]
-        slot = out[start + 1 :]
-        for i in range(ahead.size):
-            total += ahead[i] - behind[i]
-            slot[i] = total * share
+    most = 4 * max(_RESTART, length)
+    for start in range(0, n, most):
+        left = min(most, n - start)
+        _four_means(x[start : start + left + length - 1], length, (left + 3) // 4, out[start : start + left])
+
+
+@kernel
+def _four_means(x: Floats, length: int, stretch: int, out: Floats) -> None:
+    """Write the means in four stretches, of which the last begins early where they would be too long."""
+    share, last = 1.0 / length, out.size - stretch
+    one, two = min(stretch, last), min(2 * stretch, last)
+    x0, x1, x2, x3 = x, x[one:], x[two:], x[last:]
+    out0, out1, out2, out3 = out, out[one:], out[two:], out[last:]
+    a = b = c = d = 0.0
+    for i in range(length):
+        a, b, c, d = a + x0[i], b + x1[i], c + x2[i], d + x3[i]
+    out0[0], out1[0], out2[0], out3[0] = a * share, b * share, c * share, d * share
+    for i in range(np.uint64(1), np.uint64(stretch)):
+        j, k = i - np.uint64(1), i - np.uint64(1) + np.uint64(length)
+        a, b, c, d = a + (x0[k] - x0[j]), b + (x1[k] - x1[j]), c + (x2[k] - x2[j]), d + (x3[k] - x3[j])
+        out0[i], out1[i], out2[i], out3[i] = a * share, b * share, c * share, d * share

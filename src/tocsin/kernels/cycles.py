@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tocsin.kernels import loess
 from tocsin.kernels.convolve import add_filtered
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.loess import FIRST, FIT, SECOND, ZEROTH, Loess, coefficients
+from tocsin.kernels.loess import FIRST, FIT, SECOND, ZEROTH, Loess
 
 Floats = NDArray[np.float64]
 
@@ -124,9 +124,10 @@ def weigh(how: Cycles, weights: Floats, level: Floats, slope: Floats, second: Fl
     _filtered(how, ZEROTH, weights, level)
     _filtered(how, FIRST, weights, slope)
     _filtered(how, SECOND, weights, second)
-    for i in range(level.size):
-        own = how.long if i % how.period < how.split else how.short
-        level[i], slope[i] = coefficients(own, level[i], slope[i], second[i])
+    for start in range(0, level.size, how.period):
+        split, stop = min(start + how.split, level.size), min(start + how.period, level.size)
+        loess.solve(how.long, level[start:split], slope[start:split], second[start:split])
+        loess.solve(how.short, level[split:stop], slope[split:stop], second[split:stop])
 
 
 @kernel

@@ -42,10 +42,9 @@ class Loess(NamedTuple):
         between are interpolated.
     guard : float
         The spread of neighbours up to which a fit has no slope.
-    greatest : float
-        The most that a second moment under any bell can be, all weights being 1; infinite where it is not known.
     middle : ndarray of shape (4, window), or (1, window) where no weights are foreseen
-        What each neighbour counts in the middle of the series: in a fit, and in the three moments.
+        What each neighbour counts in the middle of the series: in a fit, and in the three moments. Empty if the window
+        is as long as the series.
     ends : ndarray of shape (4 or 1, min(window, n), n_columns)
         The same for the points from -1, one before the first, to the last whose window touches the start; the end is
         their mirror image. Without columns where it would be huge: then each such point is seen to by itself.
@@ -56,7 +55,6 @@ class Loess(NamedTuple):
     degree: int
     jump: int
     guard: float
-    greatest: float
     middle: NDArray[np.float64]
     ends: NDArray[np.float64]
 
@@ -70,22 +68,20 @@ def plan(n: int, window: int, degree: int, jump: int, whole: int, weighted: bool
     columns = 1 + (n if window >= n else half)
     if columns * width * kinds > _LARGEST_TABLE:
         columns = 0
-    middle = np.empty((kinds, window))
+    middle = np.empty((kinds, window if window < n else 0))
     ends = np.empty((kinds, width, columns))
-    bare = Loess(2 * window, window, degree, jump, guard, np.inf, middle, ends)
-    for kind in range(kinds):
-        column(bare, kind, window, window - half, middle[kind])
-    how = Loess(n, window, degree, jump, guard, np.inf, middle, ends)
+    if window < n:
+        bare = Loess(2 * window, window, degree, jump, guard, middle, ends)
+        for kind in range(kinds):
+            column(bare, kind, window, window - half, middle[kind])
+    how = Loess(n, window, degree, jump, guard, middle, ends)
     counts = np.empty(width)
-    greatest = middle[SECOND].sum() if weighted and columns > 0 else np.inf
     for kind in range(kinds):
         for at in range(columns):
             column(how, kind, at - 1, np.int64(0), counts)
             for j in range(width):
                 ends[kind, j, at] = counts[j]
-            if kind == SECOND:
-                greatest = max(greatest, counts.sum())
-    return Loess(n, window, degree, jump, guard, greatest, middle, ends)
+    return how
 
 
 @kernel
@@ -139,42 +135,53 @@ def left_of(how: Loess, x: int) -> int:
 
 
 @kernel
-def filtered(how: Loess, kind: int, x: Floats, out: Floats) -> None:
-    """Apply one of the filters at each point that is fitted; what `out` holds at others is undefined."""
-    width, columns = how.ends.shape[1:]
-    if how.jump > 1:
-        out[:] = 0.0
-    if columns == 0:
+def filter_ends(how: Loess, kind: int, x: Floats, out: Floats) -> None:
+    """Apply one of the filters at each fitted point whose window is not its own middle."""
+    if how.ends.shape[2] == 0:
         _one_by_one(how, kind, x, np.int64(0), how.n, out)
     else:
         _at_the_ends(how, kind, x, out)
-    if width < how.n:
-        half = how.window // 2
-        if how.jump == 1:
-            out[half : how.n - half] = 0.0
-            add_filtered(x, how.middle[kind], np.int64(1), out[half : how.n - half])
-        else:
-            _jumping(how, kind, x, out)
     if last_fit(how) < how.n - 1:
         _one_by_one(how, kind, x, how.n - 1, how.n, out)
 
 
 @kernel
+def filter_middle(how: Loess, kind: int, x: Floats, out: Floats) -> None:
+    """Apply one of the filters at each other fitted point; what `out` holds where there is no fit is undefined."""
+    half = how.window // 2
+    if how.window >= how.n:
+        return
+    out[half : how.n - half] = 0.0
+    if how.jump == 1:
+        add_filtered(x, how.middle[kind], np.int64(1), out[half : how.n - half])
+    else:
+        _jumping(how, kind, x, out)
+
+
+@kernel
 def _at_the_ends(how: Loess, kind: int, x: Floats, out: Floats) -> None:
-    """Filter the half window at each end, all its points at once."""
+    """Filter the half window at each end, all its points at once, four neighbours at a time."""
     width, columns = how.ends.shape[1:]
-    table = how.ends[kind]
+    table, n = how.ends[kind], how.n
     sums = np.empty(columns - 1)
-    for side in range(1 if width == how.n else 2):
+    for side in range(1 if width == n else 2):
+        y = x if side == 0 else x[n - width :][::-1].copy()
         sums[:] = 0.0
-        for j in range(width):
-            value = x[j] if side == 0 else x[how.n - 1 - j]
-            counts = table[j, 1:]
-            for i in range(columns - 1):
-                sums[i] += counts[i] * value
-        sign = -1.0 if side == 1 and kind == FIRST else 1.0
-        for i in range(columns - 1):
-            out[i if side == 0 else how.n - 1 - i] = sign * sums[i]
+        for j in range(0, width - 3, 4):
+            a, b, c, d = y[j], y[j + 1], y[j + 2], y[j + 3]
+            first, second, third, fourth = table[j, 1:], table[j + 1, 1:], table[j + 2, 1:], table[j + 3, 1:]
+            for i in range(sums.size):
+                sums[i] += (first[i] * a + second[i] * b) + (third[i] * c + fourth[i] * d)
+        for j in range(width // 4 * 4, width):
+            a, first = y[j], table[j, 1:]
+            for i in range(sums.size):
+                sums[i] += first[i] * a
+        if side == 0:
+            out[: sums.size] = sums
+        else:
+            sign = -1.0 if kind == FIRST else 1.0
+            for i in range(sums.size):
+                out[n - 1 - i] = sign * sums[i]
 
 
 @kernel
@@ -216,54 +223,71 @@ def _jumping(how: Loess, kind: int, x: Floats, out: Floats) -> None:
 @kernel
 def smooth(how: Loess, y: Floats, out: Floats) -> None:
     """Smooth `y` of shape (n,), all points weighing the same."""
-    filtered(how, FIT, y, out)
+    filter_ends(how, FIT, y, out)
+    filter_middle(how, FIT, y, out)
     interpolate(how, out)
 
 
 @kernel
-def weigh(how: Loess, weights: Floats, level: Floats, slope: Floats) -> bool:
-    """Prepare `smooth_weighted` for weights in [0, 1] of shape (n,); return whether any fit has a slope.
+def weigh(how: Loess, weights: Floats, level: Floats, slope: Floats, second: Floats) -> bool:
+    """Prepare `smooth_weighted` for weights in [0, 1]; return whether any fit in the middle may have a slope.
 
     A fit is `level` times the sum of weighted values under the bell plus `slope` times their first moment; a level of
-    NaN says that no neighbour has any weight.
+    NaN says that no neighbour has any weight. All arrays have the shape (n,), and `second` is scratch.
     """
-    filtered(how, ZEROTH, weights, level)
-    if not _may_slope(how, level):
-        for i in range(how.n):
-            level[i] = 1.0 / level[i] if level[i] > 0.0 else np.nan
-        return False
-    second = np.empty(how.n)
-    filtered(how, FIRST, weights, slope)
-    filtered(how, SECOND, weights, second)
-    for i in range(how.n):
-        level[i], slope[i] = coefficients(how, level[i], slope[i], second[i])
-    return True
+    if how.jump > 1:
+        level[:], slope[:], second[:] = 0.0, 0.0, 0.0
+    filter_ends(how, ZEROTH, weights, level)
+    filter_ends(how, FIRST, weights, slope)
+    filter_ends(how, SECOND, weights, second)
+    filter_middle(how, ZEROTH, weights, level)
+    start, stop = middle_of(how)
+    sloped = _may_slope(how, level[start:stop])
+    if sloped:
+        filter_middle(how, FIRST, weights, slope)
+        filter_middle(how, SECOND, weights, second)
+    else:
+        slope[start:stop] = 0.0
+        second[start:stop] = 0.0
+    solve(how, level, slope, second)
+    return sloped
+
+
+@kernel
+def middle_of(how: Loess) -> tuple[int, int]:
+    """Return the first point whose window is its own middle, and the first after them."""
+    if how.window >= how.n or how.n - how.window // 2 <= how.window // 2:
+        return how.n, how.n
+    return how.window // 2, how.n - how.window // 2
 
 
 @kernel
 def _may_slope(how: Loess, zeroth: Floats) -> bool:
-    """Return whether the neighbours of any point may spread farther than the guard.
+    """Return whether the neighbours of any point in the middle may spread farther than the guard.
 
     The second moment is the greatest where all weights are 1, so a sum of weights bounds the spread without it.
     """
-    least = how.greatest / (how.guard * how.guard) if how.degree > 0 else 0.0
+    least = how.middle[SECOND].sum() / (how.guard * how.guard) if how.degree > 0 else 0.0
     below = False
-    for i in range(how.n):
-        below |= zeroth[i] < least and (i % how.jump == 0 or i == how.n - 1)
+    for i in range(zeroth.size):
+        below |= zeroth[i] < least
     return below
 
 
 @kernel
-def coefficients(how: Loess, zeroth: float, first: float, second: float) -> tuple[float, float]:
-    """Return what the sum of weighted values and its first moment count in a fit, from the weights' moments."""
-    if not zeroth > 0.0:
-        return np.nan, np.nan
-    mean = first / zeroth
-    spread = second / zeroth - mean * mean
-    if how.degree > 0 and spread > how.guard * how.guard:
-        slope = -mean / spread
-        return (1.0 - slope * mean) / zeroth, slope / zeroth
-    return 1.0 / zeroth, 0.0
+def solve(how: Loess, level: Floats, slope: Floats, second: Floats) -> None:
+    """Turn the weights' three moments into what values and their first moment count in a fit, in place."""
+    least = how.guard * how.guard if how.degree > 0 else np.inf
+    for i in range(level.size):
+        zeroth = level[i]
+        share = 1.0 / (zeroth if zeroth > 0.0 else 1.0)
+        mean = slope[i] * share
+        spread = second[i] * share - mean * mean
+        steep = spread > least
+        tilt = -mean / (spread if steep else 1.0)
+        tilt = tilt if steep else 0.0
+        level[i] = (1.0 - tilt * mean) * share if zeroth > 0.0 else np.nan
+        slope[i] = tilt * share
 
 
 @kernel
@@ -275,14 +299,16 @@ def smooth_weighted(
     `weighted` are the products of values and weights, `moment` is scratch; both have the shape of `y`. A fit without
     any neighbour of weight gives the value itself.
     """
-    filtered(how, ZEROTH, weighted, out)
+    filter_ends(how, ZEROTH, weighted, out)
+    filter_ends(how, FIRST, weighted, moment)
+    filter_middle(how, ZEROTH, weighted, out)
+    start, stop = middle_of(how)
     if sloped:
-        filtered(how, FIRST, weighted, moment)
-        for i in range(how.n):
-            out[i] = level[i] * out[i] + slope[i] * moment[i]
+        filter_middle(how, FIRST, weighted, moment)
     else:
-        for i in range(how.n):
-            out[i] *= level[i]
+        moment[start:stop] = 0.0
+    for i in range(how.n):
+        out[i] = level[i] * out[i] + slope[i] * moment[i]
     for i in range(how.n):
         if level[i] != level[i]:
             out[i] = y[i]

@@ -155,9 +155,9 @@ def _plain_pass(how: Plan, y: Floats, trend: Floats, seasonal: Floats, work: Wor
 
 @kernel
 def _weigh(how: Plan, weights: Floats, work: Work) -> bool:
-    """Bring the smoothers to know the weights; return whether any fit of the trend has a slope."""
+    """Bring the smoothers to know the weights; return whether the trend may have slopes away from its ends."""
     cycles.weigh(how.seasonal, weights, work.long[0], work.long[1], work.long[2])
-    return loess.weigh(how.trend, weights, work.short[2], work.short[3])
+    return loess.weigh(how.trend, weights, work.short[2], work.short[3], work.short[0])
 
 
 @kernel
