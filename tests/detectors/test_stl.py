@@ -220,10 +220,10 @@ def test_order_matters_and_models_are_not_merged():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"period": 1}, "period must be at least 2"),
+        ({"period": 1}, "period must be .*at least 2"),
         ({"period": 7.5}, "period must be a whole number"),
-        ({"seasonal": 0}, "seasonal must be at least 1"),
-        ({"trend": -3}, "trend must be at least 1"),
+        ({"seasonal": 0}, "seasonal must be .*at least 1"),
+        ({"trend": -3}, "trend must be .*at least 1"),
         ({"watch": "season"}, "watch must be 'all' or 'residual'"),
     ],
 )

@@ -49,7 +49,7 @@ def gains_of(trend: int, seasonal: int, period: int) -> Gains:
     """Return the gains of windows of `trend` samples and `seasonal` cycles; a period of 1 is no season."""
     gain = 1.0 / (1.0 + TRICUBE_AGE * trend)
     season = 2.0 / (seasonal + 1.0) if period > 1 else 0.0
-    return Gains(gain, min(8.0 * gain, 0.5), 1.0 / (4.0 * trend), season, season / period)
+    return Gains(gain, max(gain, min(8.0 * gain, 0.5)), 1.0 / (4.0 * trend), season, season / period)
 
 
 @kernel

@@ -172,7 +172,7 @@ def learn_units(surprise: float, moved: float, shape: float, numbers: NDArray[np
 def _usual_square(distances: NDArray[np.float64]) -> float:
     """Return the mean square of distances that count for `BOUND` units at most, which is what they give then."""
     square = np.inf
-    for _ in range(50):
+    for _ in range(1000):
         last, most, square = square, min(BOUND * BOUND * square, MOST), 0.0
         for distance in distances:
             square += min(distance * distance, most)
