@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.measure import show
-from benchmarks.speed import ecod
+from benchmarks.speed import ecod, stl
 
-show("Speed, in CPU-seconds", ecod.lines())
+show("Speed, in CPU-seconds", [*ecod.lines(), *stl.lines()])

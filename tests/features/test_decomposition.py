@@ -12,6 +12,8 @@ from statsmodels.tsa.seasonal import MSTL, STL
 
 from tocsin import mstl, stl
 from tocsin.errors import DataError, EmptyDataError, ParameterError
+from tocsin.features.settings import Settings
+from tocsin.features.spans import is_long
 
 
 def series(n, period, seed=0):
@@ -44,6 +46,16 @@ def test_agrees_with_statsmodels(parameters, robust):
     y = series(601, 12)
     loops = {"inner_iter": 2, "outer_iter": 2} if robust else {}
     check(stl(y, 12, robust=robust, **parameters, **loops), STL(y, 12, robust=robust, **parameters).fit(**loops), y)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"seasonal": 13, "trend": 41, "inner_iter": 2}, {"seasonal_deg": 0}])
+def test_a_long_series_agrees_with_statsmodels(parameters):
+    """Away from its ends it is filtered rather than fitted."""
+    y = series(4_000, 12)
+    assert is_long(Settings(12, **parameters), len(y))
+    loops = {"inner_iter": parameters.get("inner_iter")}
+    theirs = STL(y, 12, **{key: value for key, value in parameters.items() if key != "inner_iter"}).fit(**loops)
+    check(stl(y, 12, **parameters), theirs, y)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +120,8 @@ def test_a_missing_value_counts_for_nothing():
         np.testing.assert_array_equal(np.isnan(parts.resid), np.isnan(gaps))
         np.testing.assert_array_equal(parts.weights[np.isnan(gaps)], 0.0)
         np.testing.assert_allclose(parts.trend + parts.seasonal + parts.resid, gaps, atol=1e-12)
-        assert np.abs(parts.trend - whole.trend)[60:].std() < 0.3
-        assert np.abs(parts.seasonal - whole.seasonal)[60:].std() < 0.3
+        assert (parts.trend - whole.trend)[60:].std() < 0.4
+        assert (parts.seasonal - whole.seasonal)[60:].std() < 0.6
 
 
 def test_missing_values_are_as_if_never_read():

@@ -47,8 +47,12 @@ def decompose(y, period, parameters, inner, outer, *, weighted=None):
     jumps = tuple(parameters[f"{name}_jump"] for name in names)
     weighted = outer > 0 if weighted is None else weighted
     plan = stl.plan(len(y), period, windows, degrees, jumps, (inner, outer), len(y), weighted)
-    weights, trend, season, resid = parts = np.empty((4, 1, len(y)))
-    stl.decompose(plan, y[np.newaxis], *parts, stl.scratch(len(y), period, weighted))
+    trend, season, resid, weights = np.ones((4, 1, len(y)))
+    work = stl.scratch(len(y), period, weighted)
+    if weighted:
+        stl.decompose_weighted(plan, y[np.newaxis], work, trend, season, resid, weights)
+    else:
+        stl.decompose(plan, y[np.newaxis], work, trend, season, resid)
     return trend[0], season[0], resid[0], weights[0]
 
 

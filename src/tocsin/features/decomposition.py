@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.periods import find_period
-from tocsin.features.series import as_series
+from tocsin.features.series import as_series, sums
 from tocsin.features.settings import Settings, check_whole
 from tocsin.features.spans import SpanSTL, is_long
 from tocsin.kernels import stl as kernels
+
+Floats = NDArray[np.float64]
 
 _SPAN = 1 << 20
 """How many values of a long series are decomposed at a time."""
@@ -33,7 +35,7 @@ class Decomposition:
     ----------
     trend, resid, weights : ndarray of the shape of the series, float64
         Slow movement; what trend and season leave over, NaN where a value is missing; and how much each value counted
-        in the last fit, from 0 to 1.
+        in the last fit, from 0 to 1; the weights are read-only where all are 1.
     seasonal : ndarray, float64
         What repeats with the period, of the shape of the series. From `mstl` there is one axis more, before the last,
         with an entry a period.
@@ -43,10 +45,10 @@ class Decomposition:
         Whether the period was found in the series rather than given.
     """
 
-    trend: NDArray[np.float64]
-    seasonal: NDArray[np.float64]
-    resid: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    trend: Floats
+    seasonal: Floats
+    resid: Floats
+    weights: Floats
     periods: tuple[int, ...]
     found: bool = False
 
@@ -140,7 +142,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     )  # fmt: skip
     settings.check_length(series.shape[-1])
     parts = _decompose(np.atleast_2d(series), settings)
-    weights, slow, season, resid = parts if series.ndim == 2 else parts[:, 0]
+    slow, season, resid, weights = parts if series.ndim == 2 else (part[0] for part in parts)
     return Decomposition(slow, season, resid, weights, (int(period),), found)
 
 
@@ -196,7 +198,7 @@ def mstl(
     for _ in range(iterate if len(steps) > 1 else 1):
         for i, settings in enumerate(steps):
             rest += season[:, i]
-            weights, slow, season[:, i], _ = _decompose(rest, settings)
+            slow, season[:, i], _, weights = _decompose(rest, settings)
             rest -= season[:, i]
     resid = rest - slow
     parts = (slow, season, resid, weights)
@@ -227,17 +229,18 @@ def _steps(
     return sorted(given, key=lambda settings: (settings.period, settings.seasonal))
 
 
-def _decompose(series: NDArray[Any], settings: Settings) -> NDArray[np.float64]:
-    """Return weights, trend, season and residual of series of shape (n_series, n), shape (4, n_series, n)."""
+def _decompose(series: NDArray[Any], settings: Settings) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return trend, season, residual and weights of series of shape (n_series, n), each of that shape."""
     count, n = series.shape
+    gaps = np.isnan(sums(series))
+    weighted = settings.outer > 0 or bool(gaps.any())
     try:
-        parts = np.empty((4, count, n))
+        parts = np.empty((4 if weighted else 3, count, n))
     except MemoryError:
         raise DataError(f"{count} x {n} values are too many for the memory; decompose fewer at a time") from None
     tasks: list[Callable[[], None]] = []
     whole = np.arange(count)
     if is_long(settings, n):
-        gaps = np.isnan(series).any(axis=1)
         tasks += _by_spans(series, np.flatnonzero(~gaps), settings, parts)
         whole = np.flatnonzero(gaps)
     tasks += _by_fits(series, whole, settings, parts)
@@ -248,25 +251,27 @@ def _decompose(series: NDArray[Any], settings: Settings) -> NDArray[np.float64]:
     else:
         with ThreadPoolExecutor(threads, thread_name_prefix="tocsin") as pool:
             list(pool.map(lambda task: task(), tasks))
-    return parts
+    slow, season, resid = parts[:3]
+    return slow, season, resid, parts[3] if weighted else np.broadcast_to(np.float64(1.0), slow.shape)
 
 
 def _by_fits(
-    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: NDArray[np.float64]
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: Floats
 ) -> list[Callable[[], None]]:
     """Return tasks that decompose the given series, each as a whole."""
-    n = series.shape[1]
+    n, weighted = series.shape[1], len(parts) == 4
     if len(rows) == 0:
         return []
-    weighted = settings.outer > 0 or bool(np.isnan(series[rows]).any())
 
     def work(runs: list[NDArray[np.int64]]) -> None:
         plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
         for run in runs:
             some = slice(run[0], run[-1] + 1)
-            weights, slow, season, resid = parts[:, some]
             values = np.require(series[some], np.float64, ["C", "W"])
-            kernels.decompose(plan, values, weights, slow, season, resid, scratch)
+            if weighted:
+                kernels.decompose_weighted(plan, values, scratch, *parts[:, some])
+            else:
+                kernels.decompose(plan, values, scratch, *parts[:, some])
 
     runs = [run for block in np.array_split(rows, -(-len(rows) // _RUN)) for run in _runs(block)]
     threads = min(_cores(), len(runs))
@@ -279,7 +284,7 @@ def _runs(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def _by_spans(
-    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: NDArray[np.float64]
+    series: NDArray[Any], rows: NDArray[np.int64], settings: Settings, parts: Floats
 ) -> list[Callable[[], None]]:
     """Return tasks that decompose the given long series span by span."""
     n = series.shape[1]

@@ -73,7 +73,8 @@ def is_filter(settings: Settings) -> bool:
 
 def _responses(settings: Settings, size: int) -> tuple[Floats, Floats]:
     """Return what season and trend make of each frequency."""
-    smoothers = [loess.plan(3 * window, window, 0, 1, 3 * window, False).middle[0] for window in settings.windows]
+    kinds = int(loess.PLAIN)
+    smoothers = [loess.plan(3 * window, window, 0, 1, 3 * window, kinds).middle[0] for window in settings.windows]
     mean = np.full(settings.period, 1.0 / settings.period)
     averages = np.convolve(np.convolve(mean, mean), np.full(3, 1.0 / 3.0))
     cycles, slow = _spectrum(smoothers[0], settings.period, size), _spectrum(smoothers[1], 1, size)

@@ -44,9 +44,9 @@ def as_series(x: ArrayLike | Any, first: int = 0, *, blank: bool = False) -> NDA
 
 def _check_values(values: NDArray[Any], first: int, *, blank: bool) -> None:
     """Refuse infinite values, and series without any value unless they may be blank."""
-    for index, row in enumerate(np.atleast_2d(values)):
-        if np.isfinite(row.sum(dtype=np.float64)):
-            continue
+    rows = np.atleast_2d(values)
+    for index in np.flatnonzero(~np.isfinite(sums(rows))):
+        row = rows[index]
         of = f" of series {index}" if values.ndim == 2 else ""
         infinite = np.isinf(row)
         if infinite.any():
@@ -55,3 +55,10 @@ def _check_values(values: NDArray[Any], first: int, *, blank: bool) -> None:
             )
         if not blank and np.isnan(row).all():
             raise EmptyDataError(f"all values{of or ' of x'} are missing; there is nothing to decompose")
+
+
+def sums(series: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sum of each series, which is not finite where any of its values is not: one quick look at all."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total: NDArray[np.float64] = series.sum(axis=1, dtype=np.float64)
+    return total

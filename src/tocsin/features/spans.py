@@ -18,6 +18,8 @@ from tocsin.features.series import as_series
 from tocsin.features.settings import Settings, check_whole
 from tocsin.kernels import stl as kernels
 
+Floats = NDArray[np.float64]
+
 
 def is_long(settings: Settings, n: int) -> bool:
     """Return whether most of a series without gaps is away from its ends, where STL is a filter."""
@@ -102,9 +104,7 @@ class SpanSTL:
             first = max(0, last - 2 * int(self.settings.period)) // align * align
         return first, last
 
-    def decompose(
-        self, values: ArrayLike, start: int, stop: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def decompose(self, values: ArrayLike, start: int, stop: int) -> tuple[Floats, Floats, Floats, Floats]:
         """Decompose the span from `start` to `stop`.
 
         Parameters
@@ -123,19 +123,20 @@ class SpanSTL:
         y = as_series(values, first, blank=True)
         if y.shape != (last - first,):
             raise DataError(f"the span from {start} to {stop} needs the {last - first} values from {first} to {last}")
-        parts = np.empty((4, stop - start))
+        weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
+        parts = np.empty((4 if weighted else 3, stop - start))
         self.fill(y, first, start, stop, parts)
-        weights, trend, seasonal, resid = parts
-        return trend, seasonal, resid, weights
+        trend, seasonal, resid = parts[:3]
+        return trend, seasonal, resid, parts[3] if weighted else np.broadcast_to(np.float64(1.0), trend.shape)
 
-    def fill(self, values: NDArray[Any], first: int, start: int, stop: int, parts: NDArray[np.float64]) -> None:
-        """Write weights, trend, season and residual of the span; `values`, checked, begin at place `first`."""
-        if not self._filter or np.isnan(values).any():
-            self._fit(values, first, start, stop, first, first + len(values), parts)
-            return
+    def fill(self, values: NDArray[Any], first: int, start: int, stop: int, parts: Floats) -> None:
+        """Write trend, season, residual and, where there is a fourth row, weights of the span.
+
+        `values` are those from `bounds`, checked; without a fourth row none is missing.
+        """
         # At the ends of the series by fits, in between by the filter.
         left, right = min(max(start, self.context), stop), max(min(stop, self.n - self.context), start)
-        if right <= left:
+        if not self._filter or len(parts) == 4 or right <= left:
             self._fit(values, first, start, stop, first, first + len(values), parts)
             return
         if start < left:
@@ -145,32 +146,25 @@ class SpanSTL:
             self._fit(values, first, right, stop, begin, self.n, parts[:, right - start :])
         filters = response(self.settings)
         y = np.asarray(values[left - filters.reach - first : right + filters.reach - first], np.float64)
-        weights, trend, seasonal, resid = parts[:, left - start : right - start]
-        weights[:] = 1.0
+        trend, seasonal, resid = parts[:, left - start : right - start]
         filters.apply(y, trend, seasonal)
         np.subtract(y[filters.reach : len(y) - filters.reach], seasonal, out=resid)
         resid -= trend
 
     def _fit(
-        self,
-        values: NDArray[Any],
-        first: int,
-        start: int,
-        stop: int,
-        begin: int,
-        end: int,
-        parts: NDArray[np.float64],
+        self, values: NDArray[Any], first: int, start: int, stop: int, begin: int, end: int, parts: Floats
     ) -> None:
         """Write what the fits to the values from `begin` to `end` say of those from `start` to `stop`."""
-        if np.isnan(values[begin - first : end - first]).all():
-            parts[0], parts[1:] = 0.0, np.nan
-            return
         y = np.require(values[begin - first : end - first], np.float64, ["C", "W"])
-        weighted = self.settings.outer > 0 or bool(np.isnan(y).any())
+        own, weighted = slice(start - begin, stop - begin), len(parts) == 4
         plan, work, whole = self._scratch(len(y), weighted)
-        weights, trend, seasonal, resid = whole
-        kernels.decompose(plan, y[np.newaxis], weights, trend, seasonal, resid, work)
-        parts[:] = whole[:, 0, start - begin : stop - begin]
+        if not weighted:
+            kernels.decompose(plan, y[np.newaxis], work, *whole)
+        elif not np.isnan(y).all():
+            kernels.decompose_weighted(plan, y[np.newaxis], work, *whole)
+        else:
+            whole[:3], whole[3] = np.nan, 0.0
+        parts[:] = whole[:, 0, own]
 
     def _scratch(self, size: int, weighted: bool) -> Any:
         """Return the plan, working memory and room for the parts, which a thread keeps as long as the size stays."""
@@ -178,5 +172,5 @@ class SpanSTL:
         if kept is None or kept[0] != (size, weighted):
             plan = self.settings.plan(size, self.n, weighted=weighted)
             work = kernels.scratch(size, int(self.settings.period), weighted)
-            kept = self._local.kept = (size, weighted), (plan, work, np.empty((4, 1, size)))
+            kept = self._local.kept = (size, weighted), (plan, work, np.empty((4 if weighted else 3, 1, size)))
         return kept[1]

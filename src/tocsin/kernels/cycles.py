@@ -37,14 +37,14 @@ class Cycles(NamedTuple):
 
 
 @kernel
-def plan(n: int, period: int, window: int, degree: int, jump: int, whole: int, weighted: bool) -> Any:
+def plan(n: int, period: int, window: int, degree: int, jump: int, whole: int, kinds: int) -> Any:
     """Prepare to smooth `n` points, at least two periods, that are part of a series of `whole` points."""
     cycles = (n + period - 1) // period
     split = n - (cycles - 1) * period
     missing = (whole - n) // period
-    long = loess.plan(cycles, window, degree, jump, cycles + missing, weighted)
+    long = loess.plan(cycles, window, degree, jump, cycles + missing, kinds)
     shorter = cycles - 1 if split < period else cycles
-    short = loess.plan(shorter, window, degree, jump, shorter + missing, weighted) if split < period else long
+    short = loess.plan(shorter, window, degree, jump, shorter + missing, kinds) if split < period else long
     return Cycles(n, period, split, long, short)
 
 

@@ -28,6 +28,8 @@ FIT = np.int64(0)
 """The filter of an unweighted fit."""
 ZEROTH, FIRST, SECOND = np.int64(1), np.int64(2), np.int64(3)
 """The filters that give the moments of weights under the bell."""
+PLAIN, WEIGHTED = np.int64(1), np.int64(4)
+"""How many filters are needed without weights, and with them."""
 
 _LARGEST_TABLE = 1 << 23
 
@@ -60,10 +62,9 @@ class Loess(NamedTuple):
 
 
 @kernel
-def plan(n: int, window: int, degree: int, jump: int, whole: int, weighted: bool) -> Any:
-    """Prepare to smooth `n` points that stand for a series of `whole` points."""
+def plan(n: int, window: int, degree: int, jump: int, whole: int, kinds: int) -> Any:
+    """Prepare to smooth `n` points that stand for a series of `whole` points; `kinds` is `PLAIN` or `WEIGHTED`."""
     jump, guard = max(min(jump, n - 1), 1), 0.001 * (whole - 1.0)
-    kinds = 4 if weighted else 1
     half, width = window // 2, min(window, n)
     columns = 1 + (n if window >= n else half)
     if columns * width * kinds > _LARGEST_TABLE:
