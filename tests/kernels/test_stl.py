@@ -109,7 +109,10 @@ def test_moving_average_forgets_huge_values():
     np.testing.assert_allclose(out[1100:], expected[1100:], atol=1e-12)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 101])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 101, 16_384, 20_001])
 def test_median(n):
-    x = np.random.default_rng(n).integers(0, 9, n).astype(float)
-    assert stl.median(x.copy()) == np.median(x)
+    rng = np.random.default_rng(n)
+    # The last has nothing but the extremes where the sample looks.
+    odd = np.where(np.arange(n) % max(n // 1024, 1) == 0, 0.0, 1.0 + rng.random(n))
+    for x in (rng.integers(0, 9, n).astype(float), rng.normal(size=n), np.zeros(n), odd):
+        assert stl.median(x.copy()) == np.median(x)
