@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.quality import adbench, cmapss, elevator, skab
+from benchmarks.quality import adbench, cmapss, elevator, online_stl, skab
 
-for study in (elevator, skab, cmapss, adbench):
+for study in (elevator, skab, cmapss, adbench, online_stl):
     study.main()

@@ -157,9 +157,9 @@ def test_periods_are_found_feature_by_feature():
     detector = STL().fit(X)
     assert detector.model_.state["periods"].values[[0, 2]].tolist() == [24, 1]
     assert detector.model_.state["periods"].values[1] % 10 == 0
-    assert detector.remarks(detector.model_) == {}
+    assert detector.remarks(detector.model_)["a cycle of 24 readings was found"] == 1
     noise = STL().fit(X[:, 2:])
-    assert list(noise.remarks(noise.model_).values()) == [1]
+    assert noise.remarks(noise.model_) == {"no cycle was found; only residual and level are watched": 1}
 
 
 def test_too_few_readings_for_a_season():
@@ -220,10 +220,10 @@ def test_order_matters_and_models_are_not_merged():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"period": 1}, "period must be at least 2"),
+        ({"period": 1}, "period must be .*at least 2"),
         ({"period": 7.5}, "period must be a whole number"),
-        ({"seasonal": 0}, "seasonal must be at least 1"),
-        ({"trend": -3}, "trend must be at least 1"),
+        ({"seasonal": 0}, "seasonal must be .*at least 1"),
+        ({"trend": -3}, "trend must be .*at least 1"),
         ({"watch": "season"}, "watch must be 'all' or 'residual'"),
     ],
 )

@@ -66,6 +66,13 @@ def test_the_strongest_alert_names_the_cause():
     assert (findings.found, findings.right_cause, findings.cause_in_top3) == (1, 0, 0)
 
 
+def test_a_feature_that_is_named_for_several_parts_counts_once():
+    truth = truth_of(("a", "flow", 10, 14))
+    findings = match(scores_of({("a", 11): ["heat", "heat", "flow", "flow"]}), truth)
+    assert (findings.found, len(findings.faults)) == (1, 1)
+    assert findings.faults["cause_rank"].to_list() == [2]
+
+
 def test_without_explanations_no_cause_is_right():
     findings = match(scores_of({("a", 11): ["flow"]}).drop("explanations"), truth_of(("a", "flow", 10, 14)))
     assert (findings.found, findings.right_cause) == (1, 0)

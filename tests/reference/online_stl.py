@@ -9,7 +9,7 @@ def decompose(samples, level, cycle, spread, *, trend, seasonal):
     """Return the trend and the season of each sample, of a filter that begins at a level with a cycle."""
     period = len(cycle)
     gain = 1 / (1 + 0.318 * trend)
-    hurried, slow, season_gain = min(8 * gain, 0.5), 1 / (4 * trend), 2 / (seasonal + 1) if period > 1 else 0
+    hurried, slow, season_gain = max(gain, min(8 * gain, 0.5)), 1 / (4 * trend), 2 / (seasonal + 1) if period > 1 else 0
     cycle = list(cycle)
     drift, drift_spread = 0.0, 2 * spread * hurried / (2 - hurried)
     trends, seasons = [], []

@@ -139,16 +139,20 @@ def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
     """Return one line a feature: its value, where that lies against the normal range, and its part of the score."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
     table.add_column("Feature", style="bold", overflow="fold", min_width=18)
+    parts = any("part" in row for row in rows)
+    if parts:
+        table.add_column("Part", no_wrap=True)
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("Normal range", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("Share", no_wrap=True)
-    track = 13 if width < 100 else 33
+    track = 9 if width < 100 and parts else 13 if width < 100 else 33
     length = 6 if width < 100 else 24
     most = max((row["contribution"] for row in rows), default=0.0)
     for row in rows:
         table.add_row(
             Text(row["feature"]),
+            *([Text(row["part"])] if parts else []),
             number(row["value"]),
             f"{number(row['low'])} to {number(row['high'])}",
             gauge(row["value"], row["low"], row["high"], track),

@@ -155,7 +155,8 @@ def _inside(scores: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
 
 def _judged(faults: pl.DataFrame, alerts: pl.DataFrame) -> pl.DataFrame:
     if explained(alerts):
-        named = pl.col("explanations").list.eval(pl.element().struct.field("feature"))
+        feature = pl.element().struct.field("feature")  # named again for each part that a detector looks at
+        named = pl.col("explanations").list.eval(feature.unique(maintain_order=True))
     else:
         named = pl.lit([], dtype=pl.List(pl.String))
     strongest = pl.all().sort_by("score", descending=True, maintain_order=True).first()

@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 FEW = 20
 """Fewer readings than these say too little of what is normal; it is noted."""
+MOST_REMARKS = 5
+"""How many of a detector's remarks are noted."""
 
 
 class Fleet:
@@ -136,7 +138,7 @@ class Fleet:
         if short:
             what = "asset has" if short == 1 else "assets have"
             report.notes.append(f"{short:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
-        report.notes += [_remark(count, what) for what, count in remarks.items()]
+        report.notes += _told(remarks)
         return self
 
     def update(
@@ -178,7 +180,7 @@ class Fleet:
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         self._done(report, readings, started)
-        report.notes += [_remark(count, what) for what, count in remarks.items()]
+        report.notes += _told(remarks)
         return self
 
     # Scoring ---------------------------------------------------------------------------------------------------------
@@ -394,8 +396,12 @@ class Fleet:
         return self
 
 
-def _remark(count: int, what: str) -> str:
-    return f"{count:,} {'asset' if count == 1 else 'assets'}: {what}"
+def _told(remarks: Counter[str]) -> list[str]:
+    """Return the remarks that are true of the most assets as lines."""
+    most = remarks.most_common(MOST_REMARKS)
+    lines = [f"{count:,} {'asset' if count == 1 else 'assets'}: {what}" for what, count in most]
+    more = len(remarks) - len(most)
+    return [*lines, f"{more:,} more such remarks, on fewer assets"] if more else lines
 
 
 def _report_of(readings: Readings) -> Report:

@@ -49,7 +49,7 @@ def gains_of(trend: int, seasonal: int, period: int) -> Gains:
     """Return the gains of windows of `trend` samples and `seasonal` cycles; a period of 1 is no season."""
     gain = 1.0 / (1.0 + TRICUBE_AGE * trend)
     season = 2.0 / (seasonal + 1.0) if period > 1 else 0.0
-    return Gains(gain, min(8.0 * gain, 0.5), 1.0 / (4.0 * trend), season, season / period)
+    return Gains(gain, max(gain, min(8.0 * gain, 0.5)), 1.0 / (4.0 * trend), season, season / period)
 
 
 @kernel
@@ -84,14 +84,32 @@ def follow(
 
 
 @kernel
+def median(values: NDArray[np.float64]) -> float:
+    """Return the median of values, none of which is missing."""
+    ordered = np.sort(values)
+    half = len(ordered) // 2
+    return float(ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half]))
+
+
+@kernel
+def present(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values that are not missing."""
+    kept, count = np.empty(len(values)), 0
+    for value in values:
+        if value == value:
+            kept[count] = value
+            count += 1
+    return kept[:count]
+
+
+@kernel
 def spread_of(residuals: NDArray[np.float64]) -> float:
     """Return the mean square that residuals have but for outliers, by their median size; NaN is left out."""
-    size = np.abs(residuals)
-    size = size[size == size]
-    if len(size) == 0:
+    sizes = np.abs(present(residuals))
+    if len(sizes) == 0:
         return 0.0
-    robust = 1.4826 * np.median(size)
-    return robust * robust if robust > 0.0 else float(np.mean(size * size))
+    robust = 1.4826 * median(sizes)
+    return robust * robust if robust > 0.0 else float(np.mean(sizes * sizes))
 
 
 @kernel
@@ -136,7 +154,7 @@ def decompose(
 ) -> None:
     """Take new samples of many series in, shape (n_series, n), and write the trend and the season of each.
 
-    `place` is how many samples came before. Cost: one pass, about 10 ns a sample, whatever the period.
+    `place` is how many samples came before. Cost: one pass, 15 to 25 ns a sample, whatever the period.
     """
     n_series, count = x.shape
     period = season.shape[1]

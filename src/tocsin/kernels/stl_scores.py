@@ -13,7 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.online_stl import FILTER, FINEST, LEVEL, MEAN, SPREAD, Gains, begin, follow, gains_of, spread_of
+from tocsin.kernels.online_stl import (
+    FILTER,
+    FINEST,
+    LEVEL,
+    MEAN,
+    SPREAD,
+    Gains,
+    begin,
+    follow,
+    gains_of,
+    median,
+    present,
+    spread_of,
+)
 
 BASELINE, REFERENCE_MEAN, SHAPE, SEEN, UNIT, TREND_UNIT, USUAL_SHAPE, SHAPE_UNIT = range(FILTER, FILTER + 8)
 """What is remembered beside the filter: the slow level, the mean of the slow season, the mean square of the shape's
@@ -65,6 +78,16 @@ def gains_for(setting: Setting, period: int) -> Gains:
 
 
 @kernel
+def place_of(tick: int, period: int, last: int, point: int) -> int:
+    """Return the point of the cycle that a tick is at, given the `point` of the `last` tick; divisions are slow."""
+    if period == 1:
+        return 0
+    if tick == last + 1:
+        return point + 1 if point + 1 < period else 0
+    return tick % period
+
+
+@kernel
 def observe(
     x: float,
     point: int,
@@ -85,9 +108,10 @@ def observe(
     if period > 1:
         step = gains.season / SLOW_SEASON * (before + left - reference[point])
         reference[point] += step
-        numbers[REFERENCE_MEAN] += step / period
+        each = gains.mean / gains.season  # one over the period
+        numbers[REFERENCE_MEAN] += step * each
         change = season[point] - numbers[MEAN] - reference[point] + numbers[REFERENCE_MEAN]
-        numbers[SHAPE] += (change * change - numbers[SHAPE]) / period
+        numbers[SHAPE] += (change * change - numbers[SHAPE]) * each
     return surprise, moved, np.sqrt(numbers[SHAPE])
 
 
@@ -147,13 +171,15 @@ def learn_units(surprise: float, moved: float, shape: float, numbers: NDArray[np
 @kernel
 def _usual_square(distances: NDArray[np.float64]) -> float:
     """Return the mean square of distances that count for `BOUND` units at most, which is what they give then."""
-    square = np.mean(np.minimum(distances * distances, MOST))
-    for _ in range(50):
-        last = square
-        square = np.mean(np.minimum(distances * distances, BOUND * BOUND * square))
+    square = np.inf
+    for _ in range(1000):
+        last, most, square = square, min(BOUND * BOUND * square, MOST), 0.0
+        for distance in distances:
+            square += min(distance * distance, most)
+        square /= len(distances)
         if square >= last * (1.0 - 1e-6):
             break
-    return float(square)
+    return square
 
 
 @kernel
@@ -167,8 +193,7 @@ def _settled(gains: Gains) -> float:
 @kernel
 def _first_units(told: NDArray[np.float64], period: int, gains: Gains, numbers: NDArray[np.float64]) -> None:
     """Find the units of what was told of all readings of one cell, shape (PARTS, n)."""
-    present = told[RESIDUAL] == told[RESIDUAL]
-    surprises, moves, shapes = told[RESIDUAL][present], told[TREND][present], told[SEASON][present]
+    surprises, moves, shapes = present(told[RESIDUAL]), present(told[TREND]), present(told[SEASON])
     numbers[SEEN] = len(surprises)
     if len(surprises) == 0:
         return
@@ -176,7 +201,7 @@ def _first_units(told: NDArray[np.float64], period: int, gains: Gains, numbers: 
     numbers[TREND_UNIT] = _usual_square(moves) * (1.0 + UNSURE * 2.0 * SLOW_TREND / gains.trend / len(moves))
     if period > 1:
         noise = _settled(gains) * numbers[UNIT]
-        numbers[USUAL_SHAPE] = max(np.median(shapes), np.sqrt(noise))
+        numbers[USUAL_SHAPE] = max(median(shapes), np.sqrt(noise))
         square = max(_usual_square(shapes - numbers[USUAL_SHAPE]), noise / (2.0 * period))
         numbers[SHAPE_UNIT] = square * (1.0 + UNSURE * 2.0 * period / gains.season / len(shapes))
 
@@ -208,8 +233,8 @@ def begin_without_season(
             for which, each in enumerate((filters, backward)):
                 start = first if which == 0 else last - length
                 near = values[feature, start : start + length].astype(np.float64)
-                near = near[near == near]
-                level = np.median(near) if len(near) > 0 else 0.0
+                near = present(near)
+                level = median(near) if len(near) > 0 else 0.0
                 begin(
                     level,
                     none,
@@ -251,7 +276,7 @@ def learn(
             begin, end = filters.starts[cell], filters.starts[cell + 1]
             period = end - begin
             gains = gains_for(setting, period)
-            told = units[feature, :, first:last]
+            told = np.empty((PARTS, last - first))
             numbers, other = filters.numbers[cell], backward.numbers[cell]
             season, reference = backward.season[begin:end], backward.reference[begin:end]
             _start(other, period, gains)
@@ -274,7 +299,7 @@ def learn(
             for row in range(first, last):
                 at = row - first
                 grade(values[feature, row], told[0, at], told[1, at], told[2, at], setting, period, numbers, out)
-                told[0, at], told[1, at], told[2, at] = out[0], out[1], out[2]
+                units[feature, 0, row], units[feature, 1, row], units[feature, 2, row] = out[0], out[1], out[2]
 
 
 @kernel
@@ -300,11 +325,13 @@ def follow_rows(
                 filters.season[begin:end],
                 filters.reference[begin:end],
             )
+            tick, point = np.int64(-(2**62)), np.int64(0)  # no tick comes after the first of these
             for row in range(offsets[asset], offsets[asset + 1]):
+                point, tick = place_of(ticks[row], period, tick, point), ticks[row]
                 x = float(values[feature, row])
                 if numbers[SEEN] == 0.0 and x == x:  # nothing is known yet
                     numbers[LEVEL] = numbers[BASELINE] = x
-                one, two, three = observe(x, ticks[row] % period, gains, period, numbers, season, reference)
+                one, two, three = observe(x, point, gains, period, numbers, season, reference)
                 grade(x, one, two, three, setting, period, numbers, out)
                 learn_units(one, two, three, numbers)
                 for part in range(PARTS):
