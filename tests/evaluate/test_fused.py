@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from tocsin import ECOD, Fleet, ZScore, synth
+from tocsin import ECOD, STL, Fleet, ZScore, synth
 from tocsin.errors import ParameterError
 from tocsin.evaluate.fused import fused
 from tocsin.evaluate.truth import match
@@ -18,7 +18,9 @@ SENSORS = [Sensor(f"x{i}", (Level(20.0), Noise(), Season(0.5, 50))) for i in ran
 MADE = MadeUp(SENSORS, assets=15, rows=1200, seed=3, faults=3, faulty=0.7)
 
 
-@pytest.mark.parametrize("detector", [ZScore(contamination=0.001), ECOD(contamination=0.001)])
+@pytest.mark.parametrize(
+    "detector", [ZScore(contamination=0.001), ECOD(contamination=0.001), STL(contamination=0.001, period=50)]
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_grades_are_those_of_the_stored_fleet(detector, threads):
     found = fused(MADE, detector, threads=threads)

@@ -177,11 +177,9 @@ def _causes(detector: Detector, models: Models, panel: Panel, rows: NDArray[np.i
 
 
 def _rank(named: NDArray[np.int32] | None, feature: int) -> int:
-    """Return the place of the feature at fault among those named, 0 where it is not."""
-    if named is None:
-        return 0
-    places = np.flatnonzero(named == feature)
-    return int(places[0]) + 1 if len(places) else 0
+    """Return the place of the feature at fault among those named, each once; 0 where it is not."""
+    distinct = [] if named is None else list(dict.fromkeys(named.tolist()))
+    return distinct.index(feature) + 1 if feature in distinct else 0
 
 
 def _false_incidents(alerts: NDArray[np.int64], onsets: NDArray[np.int64], ends: NDArray[np.int64]) -> int:
