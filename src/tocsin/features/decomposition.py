@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from tocsin.features.series import as_series, sums
 from tocsin.features.settings import Settings, check_whole
 from tocsin.features.spans import SpanSTL, is_long
 from tocsin.kernels import stl as kernels
+from tocsin.threads import cores, run
 
 Floats = NDArray[np.float64]
 
@@ -244,13 +244,10 @@ def _decompose(series: NDArray[Any], settings: Settings) -> tuple[Floats, Floats
         tasks += _by_spans(series, np.flatnonzero(~gaps), settings, parts)
         whole = np.flatnonzero(gaps)
     tasks += _by_fits(series, whole, settings, parts)
-    threads = min(_cores(), len(tasks))
-    if threads == 1:
-        for task in tasks:
-            task()
+    if len(tasks) == 1:
+        tasks[0]()
     else:
-        with ThreadPoolExecutor(threads, thread_name_prefix="tocsin") as pool:
-            list(pool.map(lambda task: task(), tasks))
+        deque(run(tasks, lambda task: task()), maxlen=0)
     slow, season, resid = parts[:3]
     return slow, season, resid, parts[3] if weighted else np.broadcast_to(np.float64(1.0), slow.shape)
 
@@ -265,16 +262,16 @@ def _by_fits(
 
     def work(runs: list[NDArray[np.int64]]) -> None:
         plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
-        for run in runs:
-            some = slice(run[0], run[-1] + 1)
+        for block in runs:
+            some = slice(block[0], block[-1] + 1)
             values = np.require(series[some], np.float64, ["C", "W"])
             if weighted:
                 kernels.decompose_weighted(plan, values, scratch, *parts[:, some])
             else:
                 kernels.decompose(plan, values, scratch, *parts[:, some])
 
-    runs = [run for block in np.array_split(rows, -(-len(rows) // _RUN)) for run in _runs(block)]
-    threads = min(_cores(), len(runs))
+    runs = [each for block in np.array_split(rows, -(-len(rows) // _RUN)) for each in _runs(block)]
+    threads = min(cores(), len(runs))
     return [partial(work, runs[i::threads]) for i in range(threads)]
 
 
@@ -296,7 +293,3 @@ def _by_spans(
         spans.fill(series[row, first:last], first, start, stop, parts[:, row, start:stop])
 
     return [partial(work, row, start) for row in rows for start in range(0, n, _SPAN)]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
