@@ -194,6 +194,8 @@ BAD = [
     ([1.0, "a", None], DataError, "x must be real numbers"),
     ([1.0, object()], DataError, "x must be real numbers, but some of it is not"),
     (np.arange(50).astype("datetime64[s]"), DataError, "x must be real numbers, but it is of type datetime64[s]"),
+    (pl.DataFrame({"a": [1.0] * 50}), DataError, "x is a data frame; give one of its columns, or x.to_numpy().T"),
+    (pd.DataFrame({"a": [1.0] * 50}), DataError, "x is a data frame; give one of its columns, or x.to_numpy().T"),
     (1.0, DataError, "x must have the shape (n,), or (n_series, n) for several series, not ()"),
     (np.ones((2, 3, 4)), DataError, "not (2, 3, 4)"),
     ([1.0], ParameterError, "period 7 is longer than half the series of 1 values; give at least 14 values"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,16 @@ def test_refuses_other_values_than_needed():
         SpanSTL(1e9, 24)
     with pytest.raises(ParameterError, match="period 24 is longer than half the series of 40 values"):
         SpanSTL(40, 24)
+
+
+def test_threads_share_one():
+    x = series()
+    whole, spans = stl(x, 24), SpanSTL(N, 24)
+
+    def trend(start):
+        first, last = spans.bounds(start, start + 100)
+        return spans.decompose(x[first:last], start, start + 100)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        together = np.concatenate(list(pool.map(trend, range(0, N, 100))))
+    np.testing.assert_allclose(together, whole.trend, rtol=0, atol=1e-9 * np.abs(x).max())

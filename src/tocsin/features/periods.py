@@ -14,10 +14,13 @@ from tocsin.kernels.stl import bridge
 Floats = NDArray[np.float64]
 
 _SERIES = 32
+"""How many series of a fleet are looked at."""
 _HINTS = 8
-_WEAKEST = 0.2
-_CERTAIN = 0.75
+"""How many peaks of each kind are worth a look."""
+_WEAKEST, _CERTAIN = 0.2, 0.75
+"""An autocorrelation that is too weak to be of use, and one that needs no proof."""
 _CYCLES, _AT_LEAST = 64, 1 << 15
+"""How many cycles, or at least values, a test looks at."""
 
 
 def find_period(x: ArrayLike | Any) -> int:

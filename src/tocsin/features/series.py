@@ -20,10 +20,12 @@ def as_series(x: ArrayLike | Any, first: int = 0, *, blank: bool = False) -> NDA
     Raises
     ------
     DataError
-        If there is anything but real, finite numbers, or more than two dimensions.
+        If there is anything but real, finite numbers, more than two dimensions, or a data frame.
     EmptyDataError
         If there is nothing, or a series of nothing but missing values.
     """
+    if hasattr(x, "columns"):
+        raise DataError("x is a data frame; give one of its columns, or x.to_numpy().T to take each as a series")
     values = np.asarray(x)
     if values.dtype == object:
         try:

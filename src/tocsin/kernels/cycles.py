@@ -96,14 +96,13 @@ def _is_fitted(how: Loess, row: int) -> bool:
 @kernel
 def _counts(how: Loess, kind: int, row: int, left: int, counts: Floats) -> None:
     """Write what each neighbour counts at one row, from the table where it is there."""
-    width, columns = how.ends.shape[1:]
-    half = how.window // 2
+    width, points, half = counts.size, loess.tabled(how), how.window // 2
     borrowed = row == how.n - 1 and loess.last_fit(how) < row
     if width < how.n and half <= row < how.n - half and not borrowed:
         counts[:] = how.middle[kind]
-    elif row < columns - 1 and not borrowed:
+    elif row < points and not borrowed:
         counts[:] = how.ends[kind, :, row + 1]
-    elif how.n - 1 - row < columns - 1 and not borrowed:
+    elif how.n - 1 - row < points and not borrowed:
         sign = -1.0 if kind == FIRST else 1.0
         for j in range(width):
             counts[j] = sign * how.ends[kind, width - 1 - j, how.n - row]

@@ -48,8 +48,9 @@ class Loess(NamedTuple):
         What each neighbour counts in the middle of the series: in a fit, and in the three moments. Empty if the window
         is as long as the series.
     ends : ndarray of shape (4 or 1, min(window, n), n_columns)
-        The same for the points from -1, one before the first, to the last whose window touches the start; the end is
-        their mirror image. Without columns where it would be huge: then each such point is seen to by itself.
+        The same for the points from -1, one before the first, to the last whose window touches the start, and then 0 up
+        to full vectors; the end is their mirror image. Without columns where it would be huge: then each such point is
+        seen to by itself.
     """
 
     n: int
@@ -66,11 +67,10 @@ def plan(n: int, window: int, degree: int, jump: int, whole: int, kinds: int) ->
     """Prepare to smooth `n` points that stand for a series of `whole` points; `kinds` is `PLAIN` or `WEIGHTED`."""
     jump, guard = max(min(jump, n - 1), 1), 0.001 * (whole - 1.0)
     half, width = window // 2, min(window, n)
-    columns = 1 + (n if window >= n else half)
-    if columns * width * kinds > _LARGEST_TABLE:
-        columns = 0
+    points = n if window >= n else half
+    columns = 1 + (points + 7) // 8 * 8 if points * width * kinds <= _LARGEST_TABLE else 0
     middle = np.empty((kinds, window if window < n else 0))
-    ends = np.empty((kinds, width, columns))
+    ends = np.zeros((kinds, width, columns))
     if window < n:
         bare = Loess(2 * window, window, degree, jump, guard, middle, ends)
         for kind in range(kinds):
@@ -78,7 +78,7 @@ def plan(n: int, window: int, degree: int, jump: int, whole: int, kinds: int) ->
     how = Loess(n, window, degree, jump, guard, middle, ends)
     counts = np.empty(width)
     for kind in range(kinds):
-        for at in range(columns):
+        for at in range(min(columns, 1 + points)):
             column(how, kind, at - 1, np.int64(0), counts)
             for j in range(width):
                 ends[kind, j, at] = counts[j]
@@ -136,9 +136,15 @@ def left_of(how: Loess, x: int) -> int:
 
 
 @kernel
+def tabled(how: Loess) -> int:
+    """Return how many points from the first on have their filters in the table."""
+    return 0 if how.ends.shape[2] == 0 else how.n if how.window >= how.n else how.window // 2
+
+
+@kernel
 def filter_ends(how: Loess, kind: int, x: Floats, out: Floats) -> None:
     """Apply one of the filters at each fitted point whose window is not its own middle."""
-    if how.ends.shape[2] == 0:
+    if tabled(how) == 0:
         _one_by_one(how, kind, x, np.int64(0), how.n, out)
     else:
         _at_the_ends(how, kind, x, out)
@@ -163,7 +169,7 @@ def filter_middle(how: Loess, kind: int, x: Floats, out: Floats) -> None:
 def _at_the_ends(how: Loess, kind: int, x: Floats, out: Floats) -> None:
     """Filter the half window at each end, all its points at once, four neighbours at a time."""
     width, columns = how.ends.shape[1:]
-    table, n = how.ends[kind], how.n
+    table, n, points = how.ends[kind], how.n, tabled(how)
     sums = np.empty(columns - 1)
     for side in range(1 if width == n else 2):
         y = x if side == 0 else x[n - width :][::-1].copy()
@@ -178,10 +184,10 @@ def _at_the_ends(how: Loess, kind: int, x: Floats, out: Floats) -> None:
             for i in range(sums.size):
                 sums[i] += first[i] * a
         if side == 0:
-            out[: sums.size] = sums
+            out[:points] = sums[:points]
         else:
             sign = -1.0 if kind == FIRST else 1.0
-            for i in range(sums.size):
+            for i in range(points):
                 out[n - 1 - i] = sign * sums[i]
 
 
@@ -306,9 +312,12 @@ def smooth_weighted(
     start, stop = middle_of(how)
     if sloped:
         filter_middle(how, FIRST, weighted, moment)
-    else:
-        moment[start:stop] = 0.0
-    for i in range(how.n):
+        start, stop = how.n, how.n
+    for i in range(start):
+        out[i] = level[i] * out[i] + slope[i] * moment[i]
+    for i in range(start, stop):
+        out[i] *= level[i]
+    for i in range(stop, how.n):
         out[i] = level[i] * out[i] + slope[i] * moment[i]
     for i in range(how.n):
         if level[i] != level[i]:

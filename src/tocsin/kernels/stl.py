@@ -28,6 +28,8 @@ from tocsin.kernels.loess import Loess
 
 Floats = NDArray[np.float64]
 
+_MANY = 16_384
+
 
 class Plan(NamedTuple):
     """How series of one length are decomposed: the three smoothers, and how often the loops run."""
@@ -225,8 +227,37 @@ def _judge(y: Floats, trend: Floats, seasonal: Floats, weights: Floats, distance
 
 @kernel
 def median(x: Floats) -> float:
-    """Return the median of values that are not NaN, which are put in another order (Hoare's selection)."""
-    low, high, middle = 0, x.size - 1, x.size // 2
+    """Return the median of values that are not NaN, which are put in another order.
+
+    Of many values, those between two quantiles of a sample are looked at, in which the median all but surely lies.
+    """
+    middle, below, inside = x.size // 2, 0, x
+    if x.size >= _MANY:
+        sample = x[:: x.size // 1024].copy()
+        first, last = sample.size // 2 - 80, sample.size // 2 + 80
+        _select(sample, first)
+        low = sample[first]
+        _select(sample, last)
+        high = sample[last]
+        some = np.empty(x.size + 1)
+        count = 0
+        for i in range(x.size):
+            some[count] = x[i]
+            count += low <= x[i] <= high
+            below += x[i] < low
+        if below < middle < below + count:
+            inside = some[:count]
+        else:
+            below = 0
+    _select(inside, middle - below)
+    upper = inside[middle - below]
+    return upper if x.size % 2 == 1 else 0.5 * (inside[: middle - below].max() + upper)
+
+
+@kernel
+def _select(x: Floats, place: int) -> None:
+    """Put the value in its place that it has in ascending order, smaller ones before it (Hoare's selection)."""
+    low, high = 0, x.size - 1
     while low < high:
         pivot = x[(low + high) // 2]
         i, j = low, high
@@ -239,13 +270,10 @@ def median(x: Floats) -> float:
                 x[i], x[j] = x[j], x[i]
                 i += 1
                 j -= 1
-        if j < middle:
+        if j < place:
             low = i
-        if middle < i:
+        if place < i:
             high = j
-    if x.size % 2 == 1:
-        return x[middle]
-    return 0.5 * (x[:middle].max() + x[middle])
 
 
 @kernel
