@@ -73,7 +73,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
         How many scales from what is expected a sample must be to be found.
     robust : bool, default False
         Whether trend and season are fitted so that strange samples do not bend them; many times slower. A phase is
-        smoothed over 13 cycles then ("stl"), unless `parameters` say otherwise.
+        smoothed over 13 cycles then ("stl"), unless `parameters` say otherwise. Without it a large spike also shows,
+        less, one period before and after its place.
     column : str, optional
         The column of a table; not needed where only one is numeric.
     infinite : {"error", "missing"}, default "error"
@@ -124,7 +125,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     >>> import numpy as np
     >>> hours = np.arange(24 * 60)
     >>> x = np.sin(hours * 2 * np.pi / 24) + 0.1 * np.random.default_rng(0).normal(size=len(hours))
-    >>> x[700] += 2
+    >>> x[700] += 1
     >>> detect(x, period=24).found["index"].to_list()
     [700]
     """
