@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from statsmodels.tsa.seasonal import STL
 
@@ -60,9 +60,11 @@ def decompose(y, period, parameters, inner, outer, *, weighted=None):
 @settings(max_examples=40)
 def test_agrees_with_statsmodels(case):
     y, period, parameters, inner, outer = case
+    for before in range(outer):
+        resid = STL(y, period, **parameters).fit(inner_iter=inner, outer_iter=before).resid
+        # Where a fit leaves nothing but rounding, that is no measure of distance.
+        assume(np.median(np.abs(resid)) > 1e-9)
     theirs = STL(y, period, robust=outer > 0, **parameters).fit(inner_iter=inner, outer_iter=outer)
-    if outer > 0 and np.median(np.abs(theirs.resid)) < 1e-9:
-        reject()  # All that is left is rounding, and it is no measure of distance.
     ours = decompose(y, period, parameters, inner, outer)
     for got, expected in zip(ours, (theirs.trend, theirs.seasonal, theirs.resid, theirs.weights), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-9 * np.abs(y).max())

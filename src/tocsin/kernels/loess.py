@@ -312,9 +312,12 @@ def smooth_weighted(
     start, stop = middle_of(how)
     if sloped:
         filter_middle(how, FIRST, weighted, moment)
-    else:
-        moment[start:stop] = 0.0
-    for i in range(how.n):
+        start, stop = how.n, how.n
+    for i in range(start):
+        out[i] = level[i] * out[i] + slope[i] * moment[i]
+    for i in range(start, stop):
+        out[i] *= level[i]
+    for i in range(stop, how.n):
         out[i] = level[i] * out[i] + slope[i] * moment[i]
     for i in range(how.n):
         if level[i] != level[i]:
