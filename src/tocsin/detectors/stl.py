@@ -67,7 +67,7 @@ class STL(Detector):
     The units go on being learned, by the share of a reading among all that were seen, so that a model that began with
     few rows gets better; a reading counts for three units at most.
 
-    Cost: to score, about 80 ns a value; to learn, about 1 µs, most of it the robust decomposition of up to 8 cycles,
+    Cost: to score, about 50 ns a value; to learn, about 1 µs, most of it the robust decomposition of up to 8 cycles,
     and ten times that if the period is to be found. A model keeps two cycles and 13 numbers a feature.
 
     Limits: features are taken one by one. With fewer than four cycles of training the units are too small by the share

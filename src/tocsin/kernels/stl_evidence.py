@@ -13,6 +13,7 @@ from tocsin.kernels.online_stl import LEVEL, Gains
 from tocsin.kernels.stl_scores import (
     PARTS,
     RESIDUAL,
+    SEASON,
     TREND,
     UNIT,
     USUAL,
@@ -22,6 +23,7 @@ from tocsin.kernels.stl_scores import (
     grade,
     learn_units,
     observe,
+    settle,
 )
 
 LEAST_TAIL = 1e-15
@@ -29,12 +31,12 @@ LEAST_TAIL = 1e-15
 
 
 class Before(NamedTuple):
-    """A filter as it was before a row, with the one point of its cycle that the row is at."""
+    """A filter as it was before a row, whose place in time is `ticks`, shape (1,)."""
 
     numbers: NDArray[np.float64]
     season: NDArray[np.float64]
     reference: NDArray[np.float64]
-    period: int
+    ticks: NDArray[np.int64]
 
 
 class Row(NamedTuple):
@@ -48,18 +50,17 @@ class Row(NamedTuple):
 @kernel
 def _alerts(x: float, before: Before, row: Row, gains: Gains, setting: Setting) -> bool:
     """Return whether the row would be an alert with another value of its feature; sums as `total` does."""
-    numbers, season, reference, own = (
-        before.numbers.copy(),
-        before.season.copy(),
-        before.reference.copy(),
-        np.empty(PARTS),
-    )
-    one, two, three = observe(x, 0, gains, before.period, numbers, season, reference)
-    grade(x, one, two, three, setting, before.period, numbers, own)
+    numbers, season, reference = before.numbers.copy(), before.season, before.reference
+    values, told, own = np.array([x]), np.empty((PARTS, 1)), np.empty((PARTS, 1))
+    point = before.ticks[0] % len(season)
+    now, slow = season[point], reference[point]
+    observe(values, before.ticks, False, gains, numbers, season, reference, told)
+    season[point], reference[point] = now, slow
+    grade(values, told, setting, len(season), False, numbers, own)
     square = 0.0
     for feature in range(row.units.shape[0]):
         for part in range(PARTS):
-            each = own[part] if feature == row.feature else row.units[feature, part]
+            each = own[part, 0] if feature == row.feature else row.units[feature, part]
             square += each * each
     return np.sqrt(square) > row.threshold
 
@@ -81,13 +82,18 @@ def _limit(x: float, expected: float, before: Before, row: Row, gains: Gains, se
 
 
 @kernel
+def _named(features: NDArray[np.int32], feature: int, row: int) -> bool:
+    """Return whether a feature is named in a row."""
+    return bool((features[row] == feature).any())
+
+
+@kernel
 def _last_named(features: NDArray[np.int32], feature: int, first: int, last: int) -> int:
     """Return the last row of an asset in which a feature is named, or `first` - 1."""
-    for row in range(last - 1, first - 1, -1):
-        for place in range(features.shape[1]):
-            if features[row, place] == feature:
-                return row
-    return first - 1
+    row = last - 1
+    while row >= first and not _named(features, feature, row):
+        row -= 1
+    return row
 
 
 @kernel
@@ -115,33 +121,32 @@ def evidence(
     the way to what was expected, with which the row would not pass its threshold (NaN where none is, or it does not),
     and `change` how far the reading was from what was expected, the level from its baseline, or the shape from its own.
     """
+    told = np.empty((PARTS, 1))
     for asset in range(len(offsets) - 1):
         first, last = offsets[asset], offsets[asset + 1]
         for feature in range(values.shape[0]):
             cell = asset * values.shape[0] + feature
             begin, end = filters.starts[cell], filters.starts[cell + 1]
-            period = end - begin
-            gains = gains_for(setting, period)
-            numbers, season, reference = filters.numbers[cell], filters.season[begin:end], filters.reference[begin:end]
+            gains, numbers = gains_for(setting, end - begin), filters.numbers[cell]
+            season, reference = filters.season[begin:end], filters.reference[begin:end]
+            settle(values[feature, first:last], numbers)
             for row in range(first, _last_named(features, feature, first, last) + 1):
-                x, point = float(values[feature, row]), ticks[row] % period
-                expected, unit = numbers[LEVEL] + season[point], np.sqrt(numbers[UNIT])
-                before = Before(
-                    numbers.copy(), season[point : point + 1].copy(), reference[point : point + 1].copy(), period
-                )
-                one, two, three = observe(x, point, gains, period, numbers, season, reference)
-                nearest, found = np.nan, False
+                x, when = values[feature, row : row + 1], ticks[row : row + 1]
+                expected, unit = numbers[LEVEL] + season[when[0] % len(season)], np.sqrt(numbers[UNIT])
+                nearest = np.nan
+                if _named(features, feature, row):
+                    before = Before(numbers.copy(), season.copy(), reference.copy(), when)
+                    said = Row(units[:, :, row], feature, thresholds[asset])
+                    nearest = _limit(float(x[0]), expected, before, said, gains, setting)
+                observe(x, when, False, gains, numbers, season, reference, told)
                 for place in range(features.shape[1]):
                     if features[row, place] != feature:
                         continue
-                    if not found:
-                        said = Row(units[:, :, row], feature, thresholds[asset])
-                        nearest, found = _limit(x, expected, before, said, gains, setting), True
                     part = parts[row, place]
                     low[row, place], high[row, place] = expected - USUAL * unit, expected + USUAL * unit
-                    change[row, place] = one if part == RESIDUAL else two if part == TREND else three
-                    above[row, place] = two > 0.0 if part == TREND else x > expected
+                    change[row, place] = told[part, 0]
+                    above[row, place] = told[TREND, 0] > 0.0 if part == TREND else x[0] > expected
                     size = abs(units[feature, part, row])
                     tail[row, place] = max(0.5 * math.erfc(size / math.sqrt(2.0)), LEAST_TAIL)
                     limit[row, place] = nearest
-                learn_units(one, two, three, numbers)
+                learn_units(told[RESIDUAL, 0], told[TREND, 0], told[SEASON, 0], numbers)

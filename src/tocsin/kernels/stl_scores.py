@@ -89,30 +89,39 @@ def place_of(tick: int, period: int, last: int, point: int) -> int:
 
 @kernel
 def observe(
-    x: float,
-    point: int,
+    values: NDArray[Any],
+    ticks: NDArray[np.int64],
+    backwards: bool,
     gains: Gains,
-    period: int,
     numbers: NDArray[np.float64],
     season: NDArray[np.float64],
     reference: NDArray[np.float64],
-) -> tuple[float, float, float]:
-    """Take one reading in; return the surprise, how far the level stands from its baseline, and the shape's change."""
-    x = min(max(x, -MOST), MOST)
-    before = season[point]
-    surprise, left = follow(x, point, gains, numbers, season)
-    if surprise != surprise:
-        return np.nan, np.nan, np.nan
-    moved = numbers[LEVEL] + numbers[MEAN] - numbers[BASELINE]
-    numbers[BASELINE] += gains.trend / SLOW_TREND * moved
-    if period > 1:
-        step = gains.season / SLOW_SEASON * (before + left - reference[point])
-        reference[point] += step
-        each = gains.mean / gains.season  # one over the period
-        numbers[REFERENCE_MEAN] += step * each
-        change = season[point] - numbers[MEAN] - reference[point] + numbers[REFERENCE_MEAN]
-        numbers[SHAPE] += (change * change - numbers[SHAPE]) * each
-    return surprise, moved, np.sqrt(numbers[SHAPE])
+    told: NDArray[np.float64],
+) -> None:
+    """Take readings of one cell in, in order or `backwards`, and write what is told of each, shape (PARTS, n).
+
+    That is the surprise, how far the level stands from its baseline, and how far the shape is from its own.
+    """
+    period, count = len(season), len(values)
+    each, slow_trend, slow_season = 1.0 / period, gains.trend / SLOW_TREND, gains.season / SLOW_SEASON
+    tick, point = np.int64(-(2**62)), np.int64(0)  # no tick comes after the first of these
+    for i in range(count):
+        at = count - 1 - i if backwards else i
+        point, tick = place_of(ticks[at], period, tick, point), ticks[at]
+        before = season[point]
+        surprise, left = follow(min(max(float(values[at]), -MOST), MOST), point, gains, numbers, season)
+        if surprise != surprise:
+            told[RESIDUAL, at] = told[TREND, at] = told[SEASON, at] = np.nan
+            continue
+        moved = numbers[LEVEL] + numbers[MEAN] - numbers[BASELINE]
+        numbers[BASELINE] += slow_trend * moved
+        if period > 1:
+            step = slow_season * (before + left - reference[point])
+            reference[point] += step
+            numbers[REFERENCE_MEAN] += step * each
+            change = season[point] - numbers[MEAN] - reference[point] + numbers[REFERENCE_MEAN]
+            numbers[SHAPE] += (change * change - numbers[SHAPE]) * each
+        told[RESIDUAL, at], told[TREND, at], told[SEASON, at] = surprise, moved, np.sqrt(numbers[SHAPE])
 
 
 @kernel
@@ -125,32 +134,9 @@ def _in_units(distance: float, square: float, size: float) -> float:
 
 @kernel
 def _bounded(distance: float, square: float) -> float:
-    """Return the square of a distance, at most `BOUND` units; without a unit, all of it."""
-    own = min(distance * distance, MOST)
-    return min(own, BOUND * BOUND * square) if square > 0.0 else own
-
-
-@kernel
-def grade(
-    x: float,
-    surprise: float,
-    moved: float,
-    shape: float,
-    setting: Setting,
-    period: int,
-    numbers: NDArray[np.float64],
-    units: NDArray[np.float64],
-) -> None:
-    """Write what each part of one reading says, in its units; a missing reading says nothing."""
-    units[:] = 0.0
-    if surprise != surprise:
-        return
-    size = abs(x) + abs(numbers[LEVEL])
-    units[RESIDUAL] = _in_units(surprise, numbers[UNIT], size)
-    if setting.all_parts:
-        units[TREND] = _in_units(moved, numbers[TREND_UNIT], size)
-        if period > 1:
-            units[SEASON] = max(_in_units(shape - numbers[USUAL_SHAPE], numbers[SHAPE_UNIT], size), 0.0)
+    """Return a distance, at most `BOUND` units; without a unit, all of it."""
+    most = BOUND * BOUND * square
+    return float(np.copysign(np.sqrt(most), distance)) if distance * distance > most > 0.0 else distance
 
 
 @kernel
@@ -160,12 +146,42 @@ def learn_units(surprise: float, moved: float, shape: float, numbers: NDArray[np
         return
     numbers[SEEN] += 1.0
     share = 1.0 / numbers[SEEN]
-    numbers[UNIT] += (_bounded(surprise, numbers[UNIT]) - numbers[UNIT]) * share
-    numbers[TREND_UNIT] += (_bounded(moved, numbers[TREND_UNIT]) - numbers[TREND_UNIT]) * share
-    off = shape - numbers[USUAL_SHAPE]
-    square = _bounded(off, numbers[SHAPE_UNIT])
-    numbers[USUAL_SHAPE] += np.copysign(np.sqrt(square), off) * share
-    numbers[SHAPE_UNIT] += (square - numbers[SHAPE_UNIT]) * share
+    surprise, moved = _bounded(surprise, numbers[UNIT]), _bounded(moved, numbers[TREND_UNIT])
+    numbers[UNIT] += (surprise * surprise - numbers[UNIT]) * share
+    numbers[TREND_UNIT] += (moved * moved - numbers[TREND_UNIT]) * share
+    off = _bounded(shape - numbers[USUAL_SHAPE], numbers[SHAPE_UNIT])
+    numbers[USUAL_SHAPE] += off * share
+    numbers[SHAPE_UNIT] += (off * off - numbers[SHAPE_UNIT]) * share
+
+
+@kernel
+def grade(
+    values: NDArray[Any],
+    told: NDArray[np.float64],
+    setting: Setting,
+    period: int,
+    learning: bool,
+    numbers: NDArray[np.float64],
+    units: NDArray[np.float64],
+) -> None:
+    """Write what each part of one cell's readings says, in its units, shape (PARTS, n); a missing one says nothing.
+
+    `learning` says that the units learn from each reading once it is graded.
+    """
+    for at in range(len(values)):
+        surprise, moved, shape = told[RESIDUAL, at], told[TREND, at], told[SEASON, at]
+        units[RESIDUAL, at] = units[TREND, at] = units[SEASON, at] = 0.0
+        if surprise != surprise:
+            continue
+        x = min(max(float(values[at]), -MOST), MOST)
+        size = abs(x) + abs(x - surprise)
+        units[RESIDUAL, at] = _in_units(surprise, numbers[UNIT], size)
+        if setting.all_parts:
+            units[TREND, at] = _in_units(moved, numbers[TREND_UNIT], size)
+            if period > 1:
+                units[SEASON, at] = max(_in_units(shape - numbers[USUAL_SHAPE], numbers[SHAPE_UNIT], size), 0.0)
+        if learning:
+            learn_units(surprise, moved, shape, numbers)
 
 
 @kernel
@@ -276,30 +292,29 @@ def learn(
             begin, end = filters.starts[cell], filters.starts[cell + 1]
             period = end - begin
             gains = gains_for(setting, period)
-            told = np.empty((PARTS, last - first))
+            x, when = values[feature, first:last], ticks[first:last]
+            told, later = np.empty((PARTS, last - first)), np.empty((PARTS, last - first))
             numbers, other = filters.numbers[cell], backward.numbers[cell]
-            season, reference = backward.season[begin:end], backward.reference[begin:end]
             _start(other, period, gains)
-            for row in range(last - 1, first - 1, -1):
-                at = row - first
-                told[0, at], told[1, at], told[2, at] = observe(
-                    values[feature, row], ticks[row] % period, gains, period, other, season, reference
-                )
-            season, reference = filters.season[begin:end], filters.reference[begin:end]
+            observe(x, when, True, gains, other, backward.season[begin:end], backward.reference[begin:end], told)
             _start(numbers, period, gains)
-            for row in range(first, last):
-                at = row - first
-                one, two, three = observe(
-                    values[feature, row], ticks[row] % period, gains, period, numbers, season, reference
-                )
-                if at >= warm[cell]:
-                    told[0, at], told[1, at], told[2, at] = one, two, three
+            observe(x, when, False, gains, numbers, filters.season[begin:end], filters.reference[begin:end], later)
+            for part in range(PARTS):
+                for at in range(warm[cell], last - first):
+                    told[part, at] = later[part, at]
             _first_units(told, period, gains, numbers)
-            out = np.empty(PARTS)
-            for row in range(first, last):
-                at = row - first
-                grade(values[feature, row], told[0, at], told[1, at], told[2, at], setting, period, numbers, out)
-                units[feature, 0, row], units[feature, 1, row], units[feature, 2, row] = out[0], out[1], out[2]
+            grade(x, told, setting, period, False, numbers, units[feature, :, first:last])
+
+
+@kernel
+def settle(values: NDArray[Any], numbers: NDArray[np.float64]) -> None:
+    """Set the level of a filter that has seen nothing to the first reading that comes."""
+    if numbers[SEEN] > 0.0:
+        return
+    for x in values:
+        if x == x:
+            numbers[LEVEL] = numbers[BASELINE] = min(max(float(x), -MOST), MOST)
+            return
 
 
 @kernel
@@ -312,30 +327,18 @@ def follow_rows(
     units: NDArray[np.float64],
 ) -> None:
     """Let filters go on over new rows, and write what each part of each says, shape (n_features, PARTS, n_rows)."""
-    n_features = values.shape[0]
-    out = np.empty(PARTS)
     for asset in range(len(offsets) - 1):
-        for feature in range(n_features):
-            cell = asset * n_features + feature
+        first, last = offsets[asset], offsets[asset + 1]
+        told = np.empty((PARTS, last - first))
+        for feature in range(values.shape[0]):
+            cell = asset * values.shape[0] + feature
             begin, end = filters.starts[cell], filters.starts[cell + 1]
-            period = end - begin
-            gains = gains_for(setting, period)
-            numbers, season, reference = (
-                filters.numbers[cell],
-                filters.season[begin:end],
-                filters.reference[begin:end],
-            )
-            tick, point = np.int64(-(2**62)), np.int64(0)  # no tick comes after the first of these
-            for row in range(offsets[asset], offsets[asset + 1]):
-                point, tick = place_of(ticks[row], period, tick, point), ticks[row]
-                x = float(values[feature, row])
-                if numbers[SEEN] == 0.0 and x == x:  # nothing is known yet
-                    numbers[LEVEL] = numbers[BASELINE] = x
-                one, two, three = observe(x, point, gains, period, numbers, season, reference)
-                grade(x, one, two, three, setting, period, numbers, out)
-                learn_units(one, two, three, numbers)
-                for part in range(PARTS):
-                    units[feature, part, row] = out[part]
+            gains, numbers = gains_for(setting, end - begin), filters.numbers[cell]
+            x = values[feature, first:last]
+            settle(x, numbers)
+            season, reference = filters.season[begin:end], filters.reference[begin:end]
+            observe(x, ticks[first:last], False, gains, numbers, season, reference, told)
+            grade(x, told, setting, end - begin, True, numbers, units[feature, :, first:last])
 
 
 @kernel
