@@ -278,7 +278,7 @@ def test_targets_that_cannot_be_written(tmp_path, name):
 
 
 def test_text_does_not_go_into_numbers(tmp_path):
-    with pytest.raises(OutputError, match=r"a \.npy file holds fractional numbers only, not column 'index'"):
+    with pytest.raises(OutputError, match="an array holds fractional numbers only, not column 'index'"):
         detect(series(), "mad", out=tmp_path / "found.npy")
     assert not list(tmp_path.iterdir())
 
