@@ -78,6 +78,7 @@ class ResultWriter:
                 self._schema = table.schema if self._schema is None else self._schema
                 self._sink = self._make_sink(file, self._schema)
             self._sink.write(_fit(table, self._sink.schema))
+            self._whole.settle()
         except OSError as error:
             raise self._whole.failure(error) from None
         except (pa.ArrowException, pl.exceptions.PolarsError, ValueError) as error:
