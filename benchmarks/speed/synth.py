@@ -116,12 +116,12 @@ def _to_disk() -> Line:
 def _fused(features: int) -> Line:
     """Measure making up, learning, scoring, alerts and grades together, on one thread, in CPU-seconds."""
     sensors = [Sensor(f"x{index}", (Noise(), Season(0.1, PERIOD, spread=1.0))) for index in range(features)]
-    rows = 1_000_000 // features
-    made = MadeUp(sensors, assets=300, rows=rows, clean_rows=min(rows // 5, 20_000), faulty=0.6)
+    rows = 1_024_000 // features
+    made = MadeUp(sensors, assets=300, rows=rows, clean_rows=min(rows // 5, 20_480), faulty=0.6)
     fused(made, ZScore(), assets=2)
     rate = median(fused(made, ZScore(), threads=1).rate_a_core for _ in range(5))
     return compare(
-        f"made up and scored on one thread, values a second, {features} of them a row", rate / 1e6, 300, 1000, unit="million",
+        f"made up and scored on one thread, values a second, {features} a row", rate / 1e6, 300, 1000, unit="million",
         ours="", other="",
     )  # fmt: skip
 

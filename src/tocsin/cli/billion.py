@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tocsin.evaluate.fused import Fused
     from tocsin.synth.made_up import MadeUp
 
-MOST_CLEAN = 20_000
+GROUP = 1024
+"""Values are made so many at a time; a multiple wastes none."""
+MOST_CLEAN = 20_480
 """How many readings of an asset are enough to learn from."""
 PART = 0.1
 """Which share of the values is enough to time fewer threads."""
@@ -80,11 +82,13 @@ def _made_up(cells: int, features: int, rows: int | None, seed: int, faulty: flo
     from tocsin.synth.sensors import Sensor
 
     check_count("features", features, MOST_FEATURES)
-    rows = max(1_000_000 // features, 100) if rows is None else rows
+    rows = max(1_000_000 // features // GROUP, 1) * GROUP if rows is None else rows
     check_count("rows", rows, 1 << 32)
     sensors = [Sensor(f"x{index + 1}", (Noise(), Season(0.1, 200.0, spread=1.0))) for index in range(features)]
     assets = max(cells // (features * rows), 1)
-    return MadeUp(sensors, assets=assets, rows=rows, seed=seed, clean_rows=min(rows // 5, MOST_CLEAN), faulty=faulty)
+    clean = min(rows // 5, MOST_CLEAN)
+    clean = clean // GROUP * GROUP or clean
+    return MadeUp(sensors, assets=assets, rows=rows, seed=seed, clean_rows=clean, faulty=faulty)
 
 
 def _run(made: MadeUp, detector: Detector, threads: int | None) -> dict[int, Fused]:

@@ -78,7 +78,7 @@ class WholeFile:
             raise self.failure(error) from None
 
     def settle(self) -> None:
-        """Have the disk begin with what was written since the last time, so that less is left to wait for at the end."""
+        """Have the disk begin with what was written since the last time, so that less is left for the end."""
         written = self.file.tell()
         if hasattr(os, "posix_fadvise") and written - self._settled >= STRETCH:
             with suppress(OSError):
