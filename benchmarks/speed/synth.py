@@ -116,8 +116,8 @@ def _to_disk() -> Line:
 def _fused(features: int) -> Line:
     """Measure making up, learning, scoring, alerts and grades together, on one thread, in CPU-seconds."""
     sensors = [Sensor(f"x{index}", (Noise(), Season(0.1, PERIOD, spread=1.0))) for index in range(features)]
-    rows = 1_024_000 // features
-    made = MadeUp(sensors, assets=300, rows=rows, clean_rows=min(rows // 5, 20_480), faulty=0.6)
+    rows = 2_048_000 // features
+    made = MadeUp(sensors, assets=150, rows=rows, clean_rows=min(rows // 5, 20_480), faulty=0.6)
     fused(made, ZScore(), assets=2)
     rate = median(fused(made, ZScore(), threads=1).rate_a_core for _ in range(5))
     return compare(

@@ -30,7 +30,7 @@ def billion(
     features: Annotated[int, typer.Option(metavar="N", help="How many sensors an asset has.")] = 100,
     rows: Annotated[
         int | None,
-        typer.Option(metavar="N", help="How many readings an asset has. By default a million over --features."),
+        typer.Option(metavar="N", help="How many readings an asset has. By default two million over --features."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Another fleet for each number.")] = 0,
     detector: Annotated[
@@ -82,7 +82,7 @@ def _made_up(cells: int, features: int, rows: int | None, seed: int, faulty: flo
     from tocsin.synth.sensors import Sensor
 
     check_count("features", features, MOST_FEATURES)
-    rows = max(1_000_000 // features // GROUP, 1) * GROUP if rows is None else rows
+    rows = max(2_100_000 // features // GROUP, 1) * GROUP if rows is None else rows
     check_count("rows", rows, 1 << 32)
     sensors = [Sensor(f"x{index + 1}", (Noise(), Season(0.1, 200.0, spread=1.0))) for index in range(features)]
     assets = max(cells // (features * rows), 1)
