@@ -42,10 +42,12 @@ def moment(value: Any) -> str:
 def duration(span: timedelta | float) -> str:
     """Return a duration in its two largest units.
 
-    >>> duration(timedelta(hours=32, minutes=20)), duration(90.0), duration(0.4)
-    ('1 d 8 h', '1 min 30 s', '0.4 s')
+    >>> duration(timedelta(hours=32, minutes=20)), duration(90.0), duration(0.4), duration(0.05)
+    ('1 d 8 h', '1 min 30 s', '0.4 s', '50 ms')
     """
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if 0 < seconds < 0.1:
+        return f"{seconds * 1e3:.0f} ms"
     if seconds < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
