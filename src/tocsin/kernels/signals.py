@@ -108,18 +108,28 @@ def add_up(
 
     The room holds the block's factors, if the signal has a share in them.
     """
-    out[:] = np.float32(_level(keys, parts, signal, asset, feature, base))
+    level = np.float32(_level(keys, parts, signal, asset, feature, base))
+    begun = _repeating(parts, signal, room.cycle.size)
+    if begun < 0:
+        out[:] = level
+    else:
+        numbers, stream = parts.numbers[begun], base + begun - parts.offsets[signal]
+        _repeat(numbers, _phase(keys, numbers, asset, feature, stream, base), start, level, True, room.cycle, out)
     for part in range(parts.offsets[signal], parts.offsets[signal + 1]):
         kind, numbers = parts.kinds[part], parts.numbers[part]
         stream = base + part - parts.offsets[signal]
+        if part == begun:
+            continue
         if kind == TREND:
             slope = float(numbers[0]) + _own(keys, asset, feature, stream, numbers[1])
             for i in range(out.size):
                 out[i] = np.float32(out[i] + slope * float(start + i))
         elif kind == SEASON:
-            spread = float(numbers[2]) if base == OWN else 1.0
-            turn = float(numbers[1]) + spread * (uniform_at(keys, asset, feature, DRAWS + stream, _ONLY) - 0.5)
-            _add_season(numbers[0], turn, numbers[3], start, room.cycle, out)
+            phase = _phase(keys, numbers, asset, feature, stream, base)
+            if _repeats(numbers[3], room.cycle.size):
+                _repeat(numbers, phase, start, np.float32(0.0), False, room.cycle, out)
+            else:
+                add_wave(numbers[0], phase, _step(numbers[3]), start, out)
         elif kind == NOISE:
             _add_noise(keys, numbers, asset, feature, stream, origin, start, room, out)
         elif kind == SHARED:
@@ -166,22 +176,52 @@ def turns(share: float) -> int:
 
 
 @inlined
-def _add_season(amplitude: float, turn: float, period: float, start: int, cycle: Values, out: Values) -> None:
-    """Add a sine; where its period is a whole number of rows, one cycle is computed and repeated."""
-    phase, step = turns(turn), np.uint64(np.rint(2.0**63 / period)) << np.uint64(1)
-    whole = int(period)
-    if whole != period or whole > cycle.size:
-        add_wave(amplitude, phase, step, start, out)
-        return
+def _phase(keys: Keys, numbers: NDArray[np.float64], asset: int, feature: int, stream: int, base: int) -> int:
+    """Return where a season is at row 0; a factor that is nobody else's may be anywhere in it."""
+    spread = float(numbers[2]) if base == OWN else 1.0
+    return turns(float(numbers[1]) + spread * (uniform_at(keys, asset, feature, DRAWS + stream, _ONLY) - 0.5))
+
+
+@kernel
+def _step(period: float) -> int:
+    """Return how far a season turns in a row, of 2^64."""
+    return np.uint64(np.rint(2.0**63 / period)) << np.uint64(1)
+
+
+@inlined
+def _repeats(period: float, room: int) -> bool:
+    """Return whether a cycle is a whole number of rows, and there is room for it."""
+    return period == np.floor(period) and period <= room
+
+
+@inlined
+def _repeating(parts: Parts, signal: int, room: int) -> int:
+    """Return a signal's first season whose cycle can be repeated, -1 if it has none."""
+    found = -1
+    for part in range(parts.offsets[signal], parts.offsets[signal + 1]):
+        if found < 0 and parts.kinds[part] == SEASON and _repeats(parts.numbers[part, 3], room):
+            found = part
+    return found
+
+
+@kernel
+def _repeat(
+    numbers: NDArray[np.float64], phase: int, start: int, level: float, fresh: bool, cycle: Values, out: Values
+) -> None:
+    """Set `out` to a level and a season, or if it is not `fresh` add them: one cycle is computed and repeated."""
+    step, whole = _step(numbers[3]), int(numbers[3])
     place, done = start % whole, 0
-    cycle[:whole] = np.float32(0.0)
+    cycle[:whole] = level
     if out.size >= whole:
-        add_wave(amplitude, phase, step, _ONLY, cycle[:whole])
+        add_wave(numbers[0], phase, step, _ONLY, cycle[:whole])
     while done < out.size:
         run = min(whole - place, out.size - done)
         if out.size < whole:
-            add_wave(amplitude, phase, step, place, cycle[place : place + run])
-        _add(cycle[place : place + run], np.float32(1.0), out[done : done + run])
+            add_wave(numbers[0], phase, step, place, cycle[place : place + run])
+        if fresh:
+            _set(cycle[place : place + run], out[done : done + run])
+        else:
+            _add(cycle[place : place + run], np.float32(1.0), out[done : done + run])
         done += run
         place = 0
 
@@ -206,6 +246,13 @@ def _add_noise(
         last = fma(kept, last, noise[i])
         noise[i] = last
     _add(noise[start - first :], np.float32(1.0), out)
+
+
+@kernel
+def _set(signal: Values, out: Values) -> None:
+    """Copy; a loop is faster than a slice that is assigned to."""
+    for i in range(out.size):
+        out[i] = signal[i]
 
 
 @kernel
