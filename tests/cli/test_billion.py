@@ -45,6 +45,7 @@ def test_for_programs(run):
         (["--cells", "0"], "--cells is a number of values"),
         (["--cells", "nan"], "--cells is a number of values"),
         (["--rows", "0"], "rows must be at least 1"),
+        (["--rows", "9"], "--rows must be at least 20"),
         (["--features", "-1"], "features must be at least 1"),
         (["--faulty", "7"], "faulty must be a probability"),
         (["--detector", "zsore"], "did you mean 'zscore'"),

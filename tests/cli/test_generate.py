@@ -95,6 +95,11 @@ def test_pumps_with_more_parts(run, tmp_path):
         (["--seasonality", "amplitude=x,period=9"], "--seasonality amplitude=x: input should be a valid number"),
         (["--seasonality", "amplitude=1,period=1"], "period must be at least 2"),
         (["--noise", "scale=2"], "give --kind"),
+        (["--kind", "normal", "--noise", "shape=heavy"], "--noise has no 'shape'"),
+        (["--level", "value=1,value=2"], "gives value twice"),
+        (["--regimes", "size=1,rows=1000000000000000000000"], "rows must be a finite number"),
+        (["--every", "1e7"], "go beyond the year 2262"),
+        (["--every", "1e12"], "go beyond the year 9999"),
         (["--threads", "0"], "--threads"),
     ],
 )
@@ -105,6 +110,21 @@ def test_mistakes_are_told_in_one_line(run, tmp_path, flags, told):
     assert ran.err.count("\n") == 1
     assert told in ran.err
     assert not list(tmp_path.iterdir())
+
+
+def test_what_comes_next_can_be_done(run, tmp_path):
+    ran = run("generate", "--kind", "normal", "--rows", 300, "--out", tmp_path / "a.raw")
+    assert f"tocsin detect {tmp_path / 'a.raw'} --dtype float32" in ran.out
+    assert run("detect", tmp_path / "a.raw", "--dtype", "float32", "--method", "mad").code == 0
+    assert "Next" not in run("generate", "--assets", 3, "--rows", 100, "--out", tmp_path / "b.npy").out
+
+
+def test_nothing_is_left_out_silently(run, tmp_path):
+    flags = ["--kind", "normal", "--rows", 400, "--assets", 9]
+    run("generate", *flags, "--out", tmp_path / "a.parquet", "--truth", tmp_path / "t.csv")
+    assert pl.read_csv(tmp_path / "t.csv").columns == ["asset", "feature", "kind", "onset", "end", "size"]
+    ran = run("generate", *flags, "--faulty", 1, "--kinds", "contact,spike", "--out", tmp_path / "b.parquet")
+    assert "contact: no sensor can have it" in ran.out
 
 
 def test_where_nothing_can_be_written(run, tmp_path):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -68,13 +69,13 @@ def test_the_bytes_are_the_same_on_any_machine(machine, tmp_path):
             command, capture_output=True, text=True, check=True, env=os.environ | settings, timeout=300
         )
         found = ran.stdout.strip()
-    assert found == "7481441b30c78494867a8c7792a9019664e8adaec5ed4259ff0fc702b6c1785b"
+    assert found == "c9692535c658f6035c9ad22c2a3481e8f53f43abd3ea60019653bfff10255455"
 
 
 @pytest.mark.parametrize("order", ["asset", "time"])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_tables_are_in_order_whatever_the_threads(order, threads, monkeypatch):
-    monkeypatch.setattr("tocsin.synth.made_up.CELLS", 50_000)
+    monkeypatch.setattr("tocsin.synth.made_up.CELLS", 5_000)
     done = []
     tables = list(EVERYTHING.tables(order, threads, lambda rows, total: done.append((rows, total))))
     assert len(tables) >= 7
@@ -207,6 +208,67 @@ def test_deviation_is_that_of_the_rows():
 def test_numbers_without_sense_are_refused(make, message):
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"assets": 2.5}, "assets must be a whole number, not 2.5"),
+        ({"rows": "10"}, "rows must be a whole number, not '10'"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"faults": True}, "faults must be a whole number"),
+        ({"clean_rows": 50.5}, "clean_rows must be a whole number"),
+        ({"every": None}, "every must be a time"),
+        ({"every": timedelta(days=400)}, "go beyond the year 2262"),
+    ],
+)
+def test_what_is_no_number_is_refused(wrong, message):
+    with pytest.raises(ParameterError, match=message):
+        next(synth.pumps(faulty=1.0, **wrong).tables())
+
+
+def test_faults_are_told_of_as_long_as_there_are_years():
+    made = synth.pumps(faulty=1.0, every=timedelta(days=40_000))
+    with pytest.raises(ParameterError, match="go beyond the year 9999"):
+        print(made.truth)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(["a", "a"], "two sensors are called 'a'"), (["time"], "cannot be called 'time'")]
+)
+def test_columns_have_names_of_their_own(names, message):
+    with pytest.raises(ParameterError, match=message):
+        MadeUp([Sensor(name, (Noise(),)) for name in names])
+
+
+def test_what_is_to_be_filled_must_fit():
+    made = one(Noise(), rows=100)
+    with pytest.raises(ParameterError, match=r"out must have the shape \(100,\), not \(50,\)"):
+        made.series(out=np.empty(50, np.float32))
+    for out in (np.empty((1, 50), np.float32), np.empty((1, 100))):
+        with pytest.raises(ParameterError, match="out must be a float32 array of shape"):
+            made.fill(out, (0, 1), (0, 100))
+
+
+def test_four_billion_assets_cost_nothing_until_they_are_made():
+    made = MadeUp([Sensor("x", (Noise(),))], assets=4_000_000_000, rows=1)
+    assert len(made.truth) == 0
+    assert next(made.tables()).num_rows == 1 << 21
+    with pytest.raises(ParameterError, match="too many for order='time'"):
+        next(made.tables("time"))
+
+
+def test_wide_fleets_are_made_some_rows_at_a_time():
+    made = MadeUp([Sensor(f"x{index}", (Noise(),)) for index in range(30_000)], rows=20_000)
+    (_, (start, stop)) = next(made.cuts())
+    assert (stop - start) * 30_000 <= 1 << 21
+
+
+def test_faults_that_no_sensor_can_have_are_left_out():
+    assert "contact" not in one(Noise(), faulty=0.5).kinds
+    assert "contact" in one(Noise(), Level(50.0), faulty=0.5).kinds
+    with pytest.raises(ParameterError, match="no sensor can have a fault of the kind correlation"):
+        one(Noise(), kinds=["correlation"])
 
 
 def test_a_hundred_million_normal_values_are_normal():

@@ -21,6 +21,8 @@ GROUP = 1024
 """Values are made so many at a time; a multiple wastes none."""
 MOST_CLEAN = 20_480
 """How many readings of an asset are enough to learn from."""
+FEWEST = 20
+"""How few readings an asset may have."""
 PART = 0.1
 """Which share of the values is enough to time fewer threads."""
 
@@ -84,6 +86,8 @@ def _made_up(cells: int, features: int, rows: int | None, seed: int, faulty: flo
     check_count("features", features, MOST_FEATURES)
     rows = max(2_100_000 // features // GROUP, 1) * GROUP if rows is None else rows
     check_count("rows", rows, 1 << 32)
+    if rows < FEWEST:
+        raise ParameterError(f"--rows must be at least {FEWEST}, so that there is something to learn from, not {rows}")
     sensors = [Sensor(f"x{index + 1}", (Noise(), Season(0.1, 200.0, spread=1.0))) for index in range(features)]
     assets = max(cells // (features * rows), 1)
     clean = min(rows // 5, MOST_CLEAN)
@@ -148,7 +152,10 @@ def _show(made: MadeUp, detector: Detector, whole: Fused, runs: dict[int, Fused]
                 "throughput": f"{whole.rate / 1e6:,.0f} million values a second, {whole.rate_a_core / 1e6:,.0f} a core",
                 "memory": f"{size(_peak_memory())} at most",
                 "faults found": f"{findings.found} of {faults}; the cause was named first for {findings.right_cause}, "
-                f"among the first three for {findings.cause_in_top3}",
+                f"among the first three for {findings.cause_in_top3}"
+                if faults
+                else None,
+                "kinds": f"{', '.join(made.kinds)}; the others need a shared factor, or a level far from 0",
                 "false alarms": f"{findings.false_alarms:,} of {findings.clean_rows:,} clean readings, "
                 f"{findings.false_alarm_rate:.3%}, where {detector.contamination:.3%} was asked for",
                 "picture": None if picture is None else str(picture),

@@ -104,17 +104,18 @@ def generate(  # noqa: PLR0913, PLR0917 - one parameter an option
         for text in texts or []
         if text is not None
     ]
-    more = {
+    asked = tuple(options.names(kinds) or KINDS)
+    more: dict[str, Any] = {
         "rows": rows,
         "seed": seed,
         "every": _interval(every),
         "clean_rows": clean_rows,
         "faults": faults,
         "faulty": (0.6 if kind == "pumps" else 0.0) if faulty is None else faulty,
-        "kinds": options.names(kinds) or KINDS,
+        "kinds": asked,
     }
     made = _made_up(kind, parts, noise, assets, features, more)
-    _write(made, out, order, truth, threads, as_json)
+    _write(made, out, order, truth, asked, threads, as_json)
 
 
 def _interval(seconds: float) -> timedelta:
@@ -125,7 +126,12 @@ def _interval(seconds: float) -> timedelta:
 
 
 def _made_up(
-    kind: str, parts: list[Part], noise: str | None, assets: int | None, features: int | None, more: dict[str, Any]
+    kind: Literal["pumps", "normal", "uniform", "heavy"],
+    parts: list[Part],
+    noise: str | None,
+    assets: int | None,
+    features: int | None,
+    more: dict[str, Any],
 ) -> MadeUp:
     from dataclasses import replace
 
@@ -147,8 +153,8 @@ def _made_up(
         return MadeUp(sensors, plain.factors, assets=plain.assets, name="pump", **more)
     count = 1 if features is None else features
     check_count("features", count, MOST_FEATURES)
-    text = f"shape={kind}" + (f",{noise}" if noise else "")
-    own = (make_part("--noise", Noise, text), *extra)
+    noisy = make_part("--noise", Noise, noise, fixed={"shape": kind}) if noise else Noise(shape=kind)
+    own = (noisy, *extra)
     names = ["x"] if count == 1 else [f"x{index + 1}" for index in range(count)]
     return MadeUp([Sensor(name, own) for name in names], assets=1 if assets is None else assets, **more)
 
@@ -158,6 +164,7 @@ def _write(
     out: Path,
     order: Literal["asset", "time"],
     truth: Path | None,
+    asked: tuple[str, ...],
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -173,7 +180,7 @@ def _write(
     with ExitStack() as stack:
         tell = stack.enter_context(progress("Making up"))
         writer = stack.enter_context(ResultWriter(out))
-        beside = _truth_path(out, truth) if len(made.truth) else None
+        beside = _truth_path(out, truth) if truth is not None or len(made.truth) else None
         if beside is not None:
             stack.enter_context(ResultWriter(beside)).write(made.truth.to_arrow())
         for table in made.tables(order, threads, tell, named=named):
@@ -195,7 +202,7 @@ def _write(
 
         print_json(told)
     else:
-        _show(made, told, seconds)
+        _show(made, out, told, asked, seconds)
 
 
 def _truth_path(out: Path, truth: Path | None) -> Path:
@@ -207,12 +214,13 @@ def _truth_path(out: Path, truth: Path | None) -> Path:
     return truth
 
 
-def _show(made: MadeUp, told: dict[str, Any], seconds: float) -> None:
+def _show(made: MadeUp, out: Path, told: dict[str, Any], asked: tuple[str, ...], seconds: float) -> None:
     from tocsin.cli import view
     from tocsin.cli.text import count, duration, listed, size
 
     console = view.stdout()
     rate = f"{made.cells / seconds:,.0f} values and {size(told['bytes'] / seconds)} a second"
+    left_out = [kind for kind in asked if kind not in made.kinds]
     faults = made.truth["kind"].value_counts().sort("count", "kind", descending=[True, False]).rows()
     console.print(
         view.facts(
@@ -222,15 +230,22 @@ def _show(made: MadeUp, told: dict[str, Any], seconds: float) -> None:
                 f"{count(len(made.features), 'sensor')}: {listed(list(made.features))}",
                 "truth": told["truth"],
                 "faults": listed([f"{number:,} {kind}" for kind, number in faults]) or "none",
+                "left out": f"{listed(left_out)}: no sensor can have it" if left_out and len(made.truth) else None,
                 "took": f"{duration(seconds)}: {rate}",
             }
         )
     )
-    view.commands(console, _next(made, told))
+    if following := _next(made, out):
+        view.commands(console, following)
 
 
-def _next(made: MadeUp, told: dict[str, Any]) -> list[list[str]]:
+def _next(made: MadeUp, out: Path) -> list[list[str]]:
     """Return what one would do with the readings."""
+    from tocsin.tables.results import ARRAYS
+
     if made.assets == len(made.features) == 1:
-        return [["tocsin", "detect", told["readings"]]]
-    return [["tocsin", "demo", "--data", told["readings"], "--key", "asset", "--time", "time"]]
+        bare = out.suffix.lower() in (".raw", ".bin")
+        return [["tocsin", "detect", str(out), *(["--dtype", "float32"] if bare else [])]]
+    if out.suffix.lower() in ARRAYS:
+        return []
+    return [["tocsin", "demo", "--data", str(out), "--key", "asset", "--time", "time"]]

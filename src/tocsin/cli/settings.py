@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ParameterError, did_you_mean
@@ -50,8 +51,8 @@ def _parsed(kind: type[Detector], setting: str) -> tuple[str, Any]:
     return name, _read(get_type_hints(kind.__init__)[name], text, f"--set {name}={text}", usual)
 
 
-def make_part(option: str, kind: type[Part], text: str) -> Part:
-    """Return a part of a made-up signal from text such as ``amplitude=0.1,period=200``.
+def make_part(option: str, kind: type[Part], text: str, fixed: Mapping[str, Any] | None = None) -> Part:
+    """Return a part of a made-up signal from text such as ``amplitude=0.1,period=200``, and what is `fixed`.
 
     Raises
     ------
@@ -61,9 +62,9 @@ def make_part(option: str, kind: type[Part], text: str) -> Part:
     from dataclasses import MISSING, fields
     from typing import get_type_hints
 
-    known = {field.name: field.default for field in fields(kind)}
+    given = dict(fixed or {})
+    known = {field.name: field.default for field in fields(kind) if field.name not in given}
     example = ",".join(f"{name}={1 if usual is MISSING else usual}" for name, usual in known.items())
-    given = {}
     for setting in text.split(","):
         name, equals, value = setting.partition("=")
         name = name.strip()
@@ -71,6 +72,8 @@ def make_part(option: str, kind: type[Part], text: str) -> Part:
             raise ParameterError(f"{option} {text!r} is not of the form name=value,..., such as {example}")
         if name not in known:
             raise ParameterError(f"{option} has no {name!r}{did_you_mean(name, known)}")
+        if name in given:
+            raise ParameterError(f"{option} {text!r} gives {name} twice")
         given[name] = _read(get_type_hints(kind)[name], value, f"{option} {name}={value}", f"such as {example}")
     for name, usual in known.items():
         if usual is MISSING and name not in given:

@@ -25,9 +25,10 @@ def draw_throughput(rates: Mapping[int, float], path: Path, title: str) -> None:
     figure = new_figure(6.4, 4.0)
     axes = figure.add_subplot()
     perfect = [million[0] * count / threads[0] for count in threads]
-    axes.plot(threads, perfect, color="0.75", linestyle="--", zorder=1)
-    axes.annotate("as many times as threads", (threads[-1], perfect[-1]), (-6, 4), textcoords="offset points",
-                  ha="right", color="0.5", fontsize=8)  # fmt: skip
+    if len(threads) > 1:
+        axes.plot(threads, perfect, color="0.75", linestyle="--", zorder=1)
+        axes.annotate("as many times as threads", (threads[-1], perfect[-1]), (-6, 4), textcoords="offset points",
+                      ha="right", color="0.5", fontsize=8)  # fmt: skip
     axes.plot(threads, million, marker="o", color="#b03a2e", linewidth=2, zorder=2)
     for count, rate in zip(threads, million, strict=True):
         axes.annotate(f"{rate:,.0f}", (count, rate), (0, -14), textcoords="offset points", ha="center", fontsize=9)

@@ -49,6 +49,8 @@ with. stuck: the last reading again and again. contact: half of the readings are
 MOST = 200
 """How many faults an asset may have at the most."""
 _DRAWS = 8
+_STREAM = int(FAULTS) + (1 << 15)
+_GROUP = 1 << 16
 _TELLING = 4.0
 """How many deviations from 0 a sensor must rest for a reading of 0 to tell."""
 
@@ -101,8 +103,10 @@ class Misfortunes:
 
         Those of an asset depend on the seed and its number alone.
         """
+        if not self.probability:
+            return self._none(stop - first)
         drawn = np.empty((stop - first, self.chances * _DRAWS))
-        uniforms(keys, first, int(FAULTS), drawn)
+        uniforms(keys, first, _STREAM, drawn)
         draws = drawn.reshape(stop - first, self.chances, _DRAWS)
         asset, number = np.nonzero(draws[..., 0] < self.probability)
         which, long, when, where, large, sign = draws[asset, number, 1:7].T
@@ -136,8 +140,19 @@ class Misfortunes:
             steps=self.steps[feature][order],
         )
 
+    def _none(self, n_assets: int) -> Faults:
+        whole = np.zeros(0, np.int64)
+        offsets = np.zeros(n_assets + 1, np.int64)
+        return Faults(offsets, whole, whole, whole, whole, whole, np.zeros(0), np.zeros(0, np.uint64))
+
     def table(self, keys: Keys, first: int, stop: int) -> pl.DataFrame:
         """Return asset, feature, kind, onset and end (both included) as numbers, and the size in deviations."""
+        if not self.probability:
+            first = stop
+        cuts = range(first, stop, _GROUP) or [stop]
+        return pl.concat([self._part(keys, start, min(start + _GROUP, stop)) for start in cuts])
+
+    def _part(self, keys: Keys, first: int, stop: int) -> pl.DataFrame:
         made = self.of(keys, first, stop)
         asset = np.repeat(np.arange(first, stop), np.diff(made.offsets))
         names = {_KINDS[name].number: name for name in KINDS}

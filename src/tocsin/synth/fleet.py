@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from tocsin.synth.faults import KINDS
-from tocsin.synth.made_up import MOST_FEATURES, MadeUp, check_count
+from tocsin.synth.made_up import MOST_FEATURES, MadeUp, check_count, check_interval
 from tocsin.synth.sensors import pump_factors, pump_sensors
 
 
@@ -30,7 +30,8 @@ def pumps(
         As in `fleet`.
     """
     check_count("features", features, MOST_FEATURES)
-    day = timedelta(days=1) / every if every > timedelta() else 1.0
+    check_interval(every)
+    day = timedelta(days=1) / every
     sensors = pump_sensors(features)
     return MadeUp(
         sensors, pump_factors(max(day, 2.0)), assets=assets, rows=rows, seed=seed, every=every, name="pump", **more
@@ -51,8 +52,8 @@ def fleet(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Make up the readings of a fleet, and the truth about its faults.
 
-    Any value depends on the seed, its asset, its sensor and its row alone. Without faults readings are the same but for
-    the rows of the faults.
+    Any value depends on the seed, its asset, its sensor and its row alone, but where faults are depends on the other
+    parameters, too. Without faults readings are the same but for the rows of the faults.
 
     Parameters
     ----------

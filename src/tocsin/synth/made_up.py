@@ -24,10 +24,15 @@ from tocsin.threads import run
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 """When the first reading is."""
+LAST, FARTHEST = datetime(2262, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Before when readings with times must be, which count nanoseconds, and before when any fault."""
 MOST_ASSETS, MOST_FEATURES, MOST_ROWS = 1 << 32, 1 << 20, 1 << 40
 """How many there may be."""
 CELLS = 1 << 21
 """How many values are made in one go."""
+
+WIDEST = 1 << 27
+"""How many values there may be at each time if they are made in the order of time."""
 
 Span = tuple[int, int]
 Order = Literal["asset", "time"]
@@ -98,25 +103,33 @@ class MadeUp:
             ("rows", rows, MOST_ROWS),
         ):
             check_count(what, number, most)
+        for what, whole in (("seed", seed), ("faults", faults), ("clean_rows", clean_rows or 0)):
+            check_whole(what, whole)
         if not 0 <= seed < 1 << 64:
             raise ParameterError(f"seed must be from 0 to {(1 << 64) - 1}, not {seed}")
-        if every < timedelta(microseconds=1):
-            raise ParameterError(f"every must be a time of a microsecond or more, not {every}")
+        check_interval(every)
+        _check_names([sensor.name for sensor in sensors])
         self.sensors = tuple(sensors)
         self.factors = {name: tuple(parts) for name, parts in (factors or {}).items()}
         self.assets, self.rows, self.seed, self.every, self.name = assets, rows, seed, every, name
         self._keys = keys(seed)
         digits = [0.0 if sensor.decimals is None else 10.0**sensor.decimals for sensor in sensors]
         self._parts = encode(self.factors, [sensor.parts for sensor in sensors], digits)
+        asked = (kinds,) if isinstance(kinds, str) else tuple(kinds)
         self._misfortunes = Misfortunes(
             clean_rows=rows * 7 // 10 if clean_rows is None else clean_rows,
             rows=rows,
             chances=faults,
             probability=faulty,
-            kinds=possible((kinds,) if isinstance(kinds, str) else kinds, sensors),
+            kinds=possible(asked, sensors),
             deviations=np.array([sensor.deviation or 1.0 for sensor in sensors]),
             steps=np.array([turns(2.0 / self._period(sensor)) for sensor in sensors], np.uint64),
         )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which kinds of faults there may be: of those asked for, the ones that a sensor can have."""
+        return tuple(self._misfortunes.kinds)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -146,8 +159,11 @@ class MadeUp:
 
     def fill(self, out: NDArray[np.float32], assets: Span, rows: Span, features: Span | None = None) -> None:
         """Make a part of the fleet into an array of the shape that `values` returns; on one thread."""
-        (first, last), (start, stop), (low, _) = self._spans(assets, rows, features)
+        (first, last), (start, stop), (low, high) = self._spans(assets, rows, features)
         faults = self._misfortunes.of(self._keys, first, last)
+        shape = (high - low, (last - first) * (stop - start))
+        if out.shape != shape or out.dtype != np.float32:
+            raise ParameterError(f"out must be a float32 array of shape {shape}, not {out.dtype} of {out.shape}")
         kernels.fill(self._keys, self._parts, faults, first, low, start, stop - start, out)
 
     def panel(self, assets: Span | None = None, rows: Span | None = None) -> Panel:
@@ -168,6 +184,8 @@ class MadeUp:
         if self.assets > 1 or len(self.sensors) > 1:
             raise ParameterError(f"a series has one asset and one feature, not {self.assets} and {len(self.sensors)}")
         series = np.empty(self.rows, np.float32) if out is None else out
+        if series.shape != (self.rows,):
+            raise ParameterError(f"out must have the shape ({self.rows},), not {series.shape}")
         spans = [(start, min(start + CELLS, self.rows)) for start in range(0, self.rows, CELLS)]
         for _ in run(spans, lambda span: self.fill(series[None, slice(*span)], (0, 1), span), threads):
             pass
@@ -196,13 +214,17 @@ class MadeUp:
     def cuts(self, order: Order = "asset") -> Iterator[tuple[Span, Span]]:
         """Yield assets and rows that together are the whole fleet, about `CELLS` values at a time, in order."""
         if order == "time":
-            step = max(CELLS // (self.assets * len(self.sensors)), 1)
+            width = self.assets * len(self.sensors)
+            if width > WIDEST:
+                raise ParameterError(f"{width:,} values at each time are too many for order='time'; take 'asset'")
+            step = max(8 * CELLS // width, 1)
             for start in range(0, self.rows, step):
                 yield (0, self.assets), (start, min(start + step, self.rows))
             return
         group = max(CELLS // (self.rows * len(self.sensors)), 1)
         block = self._parts.block
-        step = max(CELLS // len(self.sensors) // block, 1) * block if group == 1 else self.rows
+        most = max(CELLS // len(self.sensors), 1)
+        step = (most // block * block or most) if group == 1 else self.rows
         for first in range(0, self.assets, group):
             for start in range(0, self.rows, step):
                 yield (first, min(first + group, self.assets)), (start, min(start + step, self.rows))
@@ -242,6 +264,8 @@ class MadeUp:
     def moments(self, rows: pl.Series) -> pl.Series:
         """Return when some rows are; null of a row that is null."""
         every = self.every // timedelta(microseconds=1)
+        if len(rows):
+            self._require_before(FARTHEST)
         return (rows * every + int(START.timestamp()) * 1_000_000).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
     def keys(self, first: int, last: int) -> pa.Array:
@@ -254,8 +278,17 @@ class MadeUp:
 
     def _times(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return when some rows are, in nanoseconds."""
+        self._require_before(LAST)
         first, step = int(START.timestamp()) * 1_000_000_000, self.every // timedelta(microseconds=1) * 1000
         return first + step * np.arange(start, stop, dtype=np.int64)
+
+    def _require_before(self, last: datetime) -> None:
+        """Raise a `ParameterError` if readings go on longer than times can be counted."""
+        microsecond = timedelta(microseconds=1)
+        if self.rows * (self.every // microsecond) > (last - START) // microsecond:
+            raise ParameterError(
+                f"{self.rows:,} readings, {self.every} apart, go beyond the year {last.year}; give fewer, or less time"
+            )
 
     def _table(self, spans: tuple[Span, Span], order: Order, named: bool) -> pa.Table:
         (first, last), (start, stop) = spans
@@ -290,8 +323,30 @@ class MadeUp:
 
 
 def check_count(what: str, number: int, most: int) -> None:
-    """Raise a `ParameterError` for a count below 1 or above what there may be."""
+    """Raise a `ParameterError` for what is no count, or one below 1 or above what there may be."""
+    check_whole(what, number)
     if number < 1:
         raise ParameterError(f"{what} must be at least 1, not {number:,}")
     if number > most:
         raise ParameterError(f"{what} must be at most {most:,}, not {number:,}")
+
+
+def check_interval(every: object) -> None:
+    """Raise a `ParameterError` for what is no time between readings."""
+    if not isinstance(every, timedelta) or every < timedelta(microseconds=1):
+        raise ParameterError(f"every must be a time of a microsecond or more, not {every}")
+
+
+def check_whole(what: str, number: object) -> None:
+    """Raise a `ParameterError` for what is no whole number."""
+    if not isinstance(number, int | np.integer) or isinstance(number, bool):
+        raise ParameterError(f"{what} must be a whole number, not {number!r}")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in ("asset", "time"):
+        if name in names:
+            raise ParameterError(f"a sensor cannot be called {name!r}, as another column is")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ParameterError(f"two sensors are called {twice!r}; give each a name of its own")

@@ -14,7 +14,7 @@ from tocsin.kernels import noise, signals
 from tocsin.kernels.signals import MARGIN, TAKES, Parts
 
 BLOCK = 16384
-"""How many rows are made in one go, or more if what is remembered is long."""
+"""How many rows are made in one go; fewer where earlier ones are remembered, but more than are remembered."""
 FORGOTTEN = 2.0**-26
 """What is left of a value of noise by the time that it no longer counts."""
 
@@ -35,7 +35,8 @@ class Part:
         """Refuse what makes no sense."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, str) and not (isinstance(value, int | float) and abs(value) < 1e30):
+            most = 2**53 if isinstance(value, int) else 1e30
+            if not isinstance(value, str) and not (isinstance(value, int | float) and abs(value) < most):
                 raise ParameterError(f"{type(self).__name__}: {field.name} must be a finite number, not {value!r}")
         for holds, what in self.demands():
             if not holds:
@@ -273,7 +274,7 @@ def encode(factors: Mapping[str, Sequence[Part]], sensors: Sequence[Sequence[Par
         row[: len(given)] = given
     delay = max((part.delay for part in flat if isinstance(part, Shared)), default=0)
     remembered = max((part.remembered for part in flat if isinstance(part, Noise)), default=0)
-    block = max(BLOCK, 1 << (4 * remembered).bit_length())
+    block = max(BLOCK // 4, 1 << (4 * remembered).bit_length()) if remembered else BLOCK
     return Parts(
         np.cumsum([0, *map(len, every)]).astype(np.int64),
         np.array([part.kind for part in flat], np.int64),
