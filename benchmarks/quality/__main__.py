@@ -1,8 +1,8 @@
-"""Print what was found on public data, and what was not."""
+"""Print what was found on public data and on made-up faults, and what was not."""
 
 from __future__ import annotations
 
-from benchmarks.quality import adbench, cmapss, elevator, online_stl, skab
+from benchmarks.quality import adbench, cmapss, elevator, made_up, online_stl, skab
 
-for study in (elevator, skab, cmapss, adbench, online_stl):
+for study in (elevator, skab, cmapss, adbench, online_stl, made_up):
     study.main()
