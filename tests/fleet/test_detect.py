@@ -17,6 +17,7 @@ from tocsin import MAD, ZScore, detect, mstl, stl
 from tocsin.errors import ColumnError, EmptyDataError, OutputError, ParameterError, TocsinError
 from tocsin.fleet import decomposing
 from tocsin.tables import drafts
+from tocsin.tables.results import _Ndjson
 
 N = 30_000
 
@@ -280,6 +281,62 @@ def test_targets_that_cannot_be_written(tmp_path, name):
 def test_text_does_not_go_into_numbers(tmp_path):
     with pytest.raises(OutputError, match="an array holds fractional numbers only, not column 'index'"):
         detect(series(), "mad", out=tmp_path / "found.npy")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("decomposition", [None, "parts.npy"])
+def test_what_cannot_hold_the_result_is_told_before_any_work(tmp_path, decomposition):
+    parts = None if decomposition is None else tmp_path / decomposition
+    told = []
+    with pytest.raises(OutputError, match="not column 'index'"):
+        detect(
+            series(),
+            period=12,
+            threshold=1000,
+            out=tmp_path / "found.npy",
+            decomposition=parts,
+            progress=lambda *now: told.append(now),
+        )
+    assert told == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_at_the_end_of_one_file_leaves_neither(tmp_path, monkeypatch):
+    monkeypatch.setattr(_Ndjson, "close", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OutputError, match=r"cannot write .*found.ndjson: no space left"):
+        detect(series(), period=12, out=tmp_path / "found.ndjson", decomposition=tmp_path / "parts.npy")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("x.npy", "decomposition"),
+        ("x.parquet", "out"),
+        ("x.arrow", "decomposition"),
+        ("x.csv", "out"),
+        ("x*.csv", "decomposition"),
+    ],
+)
+def test_the_series_is_not_replaced(tmp_path, name, target):
+    frame, path = pl.DataFrame({"x": series()}), tmp_path / name.replace("*", "")
+    {
+        ".npy": lambda: np.save(path, series()),
+        ".parquet": lambda: frame.write_parquet(path),
+        ".arrow": lambda: frame.write_ipc(path),
+        ".csv": lambda: frame.write_csv(path),
+    }[path.suffix]()
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="it is the series that is read; name another file"):
+        detect(tmp_path / name, period=12, **{target: tmp_path / "link" / path.name})
+    assert path.read_bytes() == before
+
+
+def test_two_results_do_not_go_into_one_file(tmp_path):
+    one = tmp_path / "one.parquet"
+    with pytest.raises(OutputError, match=r"one\.parquet: what is found goes there; name another file"):
+        detect(series(), period=12, out=one, decomposition=one)
     assert not list(tmp_path.iterdir())
 
 

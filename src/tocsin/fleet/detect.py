@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detectors.base import is_number
-from tocsin.errors import EmptyDataError, ParameterError, did_you_mean
+from tocsin.errors import EmptyDataError, OutputError, ParameterError, did_you_mean
 from tocsin.fleet.decomposing import Seasons, chunk_for, residuals, seasons, spans_of
 from tocsin.fleet.detection import SCHEMA, Detection, Worst, judged
 from tocsin.fleet.passes import CHUNK, Meter, Passes, refuse_infinite, robust_usual, survey, usual
@@ -138,6 +138,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
         found_writer = stack.enter_context(ResultWriter(out, SCHEMA)) if out is not None else None
         parts_writer = stack.enter_context(ResultWriter(decomposition)) if decomposition is not None else None
         series = stack.enter_context(open_series(source, column=column, tmp=tmp, **reading))
+        _check_targets(series.paths, out, decomposition)
         series = series.without_infinite() if infinite == "missing" else series
         size = None if chunk is None else -(-chunk // BLOCK) * BLOCK
         work = 2 if method == "zscore" else 10 + decomposes * DECOMPOSING
@@ -163,6 +164,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
             worst.add(frame)
             if found_writer is not None:
                 found_writer.write(frame.to_arrow())
+        for writer in filter(None, (found_writer, parts_writer)):
+            writer.complete()  # so that neither appears without the other
     if moments[2] == 0.0:
         notes.append(f"the series is constant: all its samples are {moments[1]:.6g}")
     if worst.count > COMMON * moments[0]:
@@ -211,3 +214,15 @@ def _check(method: str, threshold: Any, infinite: str, chunk: Any, most: Any) ->
     for name, value in (("chunk", chunk), ("most", most)):
         if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
             raise ParameterError(f"{name} must be a whole number of samples from 1 on, not {value!r}")
+
+
+def _check_targets(inputs: Sequence[str], out: str | Path | None, decomposition: str | Path | None) -> None:
+    """Raise an `OutputError` where a result would replace the series, or one the other."""
+    read = {Path(path).expanduser().resolve() for path in inputs}
+    for target in (out, decomposition):
+        if target is not None and Path(target).expanduser().resolve() in read:
+            raise OutputError(f"cannot write {target}: it is the series that is read; name another file")
+    if out is not None and decomposition is not None:
+        first, second = (Path(target).expanduser().resolve() for target in (out, decomposition))
+        if first == second:
+            raise OutputError(f"cannot write {decomposition}: what is found goes there; name another file")

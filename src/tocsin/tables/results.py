@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +39,8 @@ class ResultWriter:
     Raises
     ------
     OutputError
-        If the suffix is unknown, the folder is missing or may not be written, or the disk is full.
+        If the suffix is unknown, the format cannot hold the schema, the folder is missing or may not be written, or
+        the disk is full.
 
     Examples
     --------
@@ -59,7 +60,11 @@ class ResultWriter:
         self._whole = WholeFile(path)
 
     def __enter__(self) -> Self:
-        self._whole.__enter__()
+        with ExitStack() as stack:
+            stack.enter_context(self._whole)
+            if self._schema is not None:
+                self._begun(self._schema)
+            stack.pop_all()
         return self
 
     def write(self, table: pa.Table | pa.RecordBatch) -> None:
@@ -72,13 +77,37 @@ class ResultWriter:
         """
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
-        file = self._whole.file
-        try:
-            if self._sink is None:
-                self._schema = table.schema if self._schema is None else self._schema
-                self._sink = self._make_sink(file, self._schema)
-            self._sink.write(_fit(table, self._sink.schema))
+        with self._plain_errors():
+            sink = self._sink or self._begun(table.schema)
+            sink.write(_fit(table, sink.schema))
             self._whole.settle()
+
+    def complete(self) -> None:
+        """Write all that is left to write, so that nothing but the name is missing; no table may follow.
+
+        Who writes several files calls this for each before the first appears; else leaving does it.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full, or nothing says what the columns are.
+        """
+        if self._sink is None:
+            raise OutputError(f"nothing to write to {self._path}: no table came and no schema says its columns")
+        if not self._whole.complete:
+            with self._plain_errors():
+                self._sink.close()
+            self._whole.end()
+
+    def _begun(self, schema: pa.Schema) -> _Sink:
+        with self._plain_errors():
+            self._sink = self._make_sink(self._whole.file, schema)
+        return self._sink
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise self._whole.failure(error) from None
         except (pa.ArrowException, pl.exceptions.PolarsError, ValueError) as error:
@@ -91,22 +120,11 @@ class ResultWriter:
         with ExitStack() as stack:
             stack.push(self._whole)
             if kind is None:
-                self._finish()
+                self.complete()
             elif self._sink is not None:
                 with suppress(OSError, ValueError, pa.ArrowException):
                     self._sink.close()
             stack.pop_all().__exit__(kind, error, traceback)
-
-    def _finish(self) -> None:
-        """Write what the format needs at its end."""
-        if self._sink is None:
-            if self._schema is None:
-                raise OutputError(f"nothing to write to {self._path}: no table came and no schema says its columns")
-            self._sink = self._make_sink(self._whole.file, self._schema)
-        try:
-            self._sink.close()
-        except OSError as error:
-            raise self._whole.failure(error) from None
 
 
 def _fit(table: pa.Table, schema: pa.Schema) -> pa.Table:

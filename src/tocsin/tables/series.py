@@ -56,6 +56,8 @@ class Series:
         What the user should know of how it is read.
     infinite_is_missing : bool
         Whether infinite values read as NaN.
+    paths : tuple of str
+        The files of this machine that it is read from, if there are any.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Series:
     column: str | None = None
     remarks: tuple[str, ...] = ()
     infinite_is_missing: bool = False
+    paths: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """How many samples there are."""
@@ -254,7 +257,8 @@ def _open_plain(path: Path, suffix: str, dtype: str | None, stack: ExitStack) ->
         else:
             stored, length, place = *_raw_type(path, dtype or RAW[suffix]), 0
         computed = _computed(str(path), stored)
-        return Series(str(path), length, computed, _File(_opened(path, stack), stored, (place,), (0,)))
+        store = _File(_opened(path, stack), stored, (place,), (0,))
+        return Series(str(path), length, computed, store, paths=(str(path),))
 
 
 def _npy_header(path: Path) -> tuple[np.dtype[Any], int, int]:
@@ -343,7 +347,7 @@ def _of_column(source: Source, column: str, stack: ExitStack, tmp: Path | None) 
         and (store := _arrow_runs(source.paths[0], column, stack))
     ):
         dtype = _computed(source.name, store[0].dtype)
-        return Series(source.name, store[1], dtype, store[0], column, source.remarks)
+        return Series(source.name, store[1], dtype, store[0], column, source.remarks, paths=source.paths)
     frame = source.scan([column]).select(column)
     single = frame.collect_schema()[column] in (pl.Float32, pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.Boolean)
     dtype = np.dtype(np.float32 if single else np.float64)
@@ -351,7 +355,7 @@ def _of_column(source: Source, column: str, stack: ExitStack, tmp: Path | None) 
     for values in _decoded(frame, dtype, source):
         draft.append(values)
     series = of_draft(draft, source.name)
-    return replace(series, column=column, remarks=source.remarks + series.remarks)
+    return replace(series, column=column, remarks=source.remarks + series.remarks, paths=source.paths)
 
 
 def _arrow_runs(path: str, column: str, stack: ExitStack) -> tuple[_File, int] | None:

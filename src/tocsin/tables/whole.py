@@ -49,6 +49,8 @@ class WholeFile:
         self._beside = self.path.with_name(f".{self.path.name}.{uuid4().hex[:8]}.part")
         self._opened: IO[bytes] | None = None
         self._settled = 0
+        self.complete = False
+        """Whether nothing but the name is missing."""
 
     def __enter__(self) -> Self:
         try:
@@ -85,15 +87,30 @@ class WholeFile:
                 os.posix_fadvise(self.file.fileno(), self._settled, written - self._settled, os.POSIX_FADV_DONTNEED)
             self._settled = written
 
+    def end(self) -> None:
+        """Have all on disk, so that nothing but the name is missing; leaving does it, too.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full.
+        """
+        try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+        except OSError as error:
+            raise self.failure(error) from None
+        self.complete = True
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         whole = False
         try:
             if kind is None:
-                self.file.flush()
-                os.fsync(self.file.fileno())
-                self.file.close()
+                if not self.complete:
+                    self.end()
                 self._beside.replace(self.path)
                 whole = True
         except OSError as failure:
