@@ -238,3 +238,13 @@ def test_a_window_is_kept_for_features_without_a_season():
     shifted = np.full((30, 1), 2.0)
     assert slow.decision_function(shifted)[-1] > 1.5
     assert abs(quick.explain(shifted, top=3)["high"][-1] - 3.6) < 0.4
+
+
+@pytest.mark.parametrize("number", [np.int8, np.uint8])
+def test_narrow_numbers_do_not_overflow(number):
+    X = clean()
+    with pytest.raises(DataError, match="period=120 needs at least 240 rows"):
+        STL(period=number(120)).fit(X[:200])
+    narrow = STL(period=number(120), seasonal=number(100), trend=number(100)).fit(X)
+    wide = STL(period=120, seasonal=100, trend=100).fit(X)
+    np.testing.assert_array_equal(narrow.decision_scores_, wide.decision_scores_)

@@ -74,6 +74,19 @@ def test_mstl_passes_parameters_on():
     check(ours, MSTL(y, periods=(12, 40), stl_kwargs=inner).fit(), y)
 
 
+@pytest.mark.parametrize("number", [np.int8, np.uint8, np.int16])
+def test_narrow_numbers_do_not_overflow(number):
+    y = series(300, 12)
+    for whole in (stl, mstl):
+        with pytest.raises(ParameterError, match=r"period 100 is (longer|not less) than half the series of 150"):
+            whole(y[:150], number(100))
+    parameters = {"seasonal": 101, "trend": 125, "low_pass": 127, "seasonal_jump": 100, "inner_iter": 100}
+    narrow = stl(y, number(100), **{name: number(value) for name, value in parameters.items()})
+    np.testing.assert_array_equal(narrow.trend, stl(y, 100, **parameters).trend)
+    several = mstl(y, [number(12), number(100)], windows=[number(7), number(101)], iterate=number(2))
+    np.testing.assert_array_equal(several.trend, mstl(y, (12, 100), windows=(7, 101)).trend)
+
+
 @pytest.mark.parametrize("robust", [False, True])
 def test_a_fleet_is_its_series_one_by_one(robust):
     fleet = np.array([series(400, 24, seed) for seed in range(70)])

@@ -67,9 +67,8 @@ class OnlineSTL:
     """
 
     def __init__(self, period: int, *, seasonal: int = 7, trend: int | None = None) -> None:
-        check_whole("period", period, 2)
-        check_windows(period, seasonal, trend)
-        self.period, self.seasonal, self.trend = int(period), int(seasonal), int(period if trend is None else trend)
+        self.period, self.seasonal = check_whole("period", period, 2), check_whole("seasonal", seasonal, 1)
+        self.trend = self.period if trend is None else check_whole("trend", trend, 1)
         self._single = True
         self._place = 0
         self._numbers: Floats | None = None
@@ -128,7 +127,7 @@ class OnlineSTL:
 
     def forecast(self, steps: int) -> Floats:
         """Return what is expected of the next samples, shape (steps,) or (n_series, steps): the level and the cycle."""
-        check_whole("steps", steps, 0)
+        steps = check_whole("steps", steps, 0)
         numbers = self._fitted()
         points = (self._place + np.arange(steps)) % self.period
         expected: Floats = numbers[:, kernels.LEVEL, None] + self._season[:, points]
@@ -196,13 +195,6 @@ def has_cycles(history: Floats, period: int) -> NDArray[np.bool_]:
     whole = present[:, : history.shape[1] // period * period].reshape(len(history), -1, period)
     half: NDArray[np.bool_] = present.mean(axis=1) >= 0.5
     return half & np.array([cycles.any(axis=0).all() for cycles in whole], np.bool_)
-
-
-def check_windows(period: int | None, seasonal: int, trend: int | None) -> None:
-    """Raise a `ParameterError` for windows that make no sense."""
-    for name, value, least in (("period", period, 2), ("seasonal", seasonal, 1), ("trend", trend, 1)):
-        if value is not None or name == "seasonal":
-            check_whole(name, value, least)
 
 
 def _samples(x: ArrayLike) -> Floats:
