@@ -208,6 +208,9 @@ def test_constant_and_enormous_values_are_finite():
     with np.errstate(over="raise", invalid="raise"):
         scores = STL(period=24).fit(clean()).decision_function([[1e300, -1e300], [1.0, 2.0]])
     assert np.isfinite(scores).all()
+    X = clean()
+    X[50, 0] = 1e305  # too large to be decomposed: that feature is watched without a season
+    assert np.isfinite(STL(period=24).fit(X).decision_scores_).all()
 
 
 def test_order_matters_and_models_are_not_merged():

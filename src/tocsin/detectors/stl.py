@@ -12,6 +12,7 @@ from tocsin.detectors.base import Detector
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.online import begin, has_cycles
 from tocsin.features.periods import find_period
+from tocsin.features.series import LARGEST
 from tocsin.features.settings import check_whole
 from tocsin.kernels import stl_scores as kernels
 from tocsin.kernels.online_stl import FILTER
@@ -245,6 +246,8 @@ class STL(Detector):
             return none
         series = np.full(span, np.nan)
         series[ticks] = values
+        if (np.abs(series) > LARGEST).any():
+            return none
         period = _found(series) if period is None else period
         if period is None or span < 2 * period:
             return none

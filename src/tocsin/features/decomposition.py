@@ -80,7 +80,8 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     Parameters
     ----------
     x : array-like of shape (n,) or (n_series, n)
-        One series, or several of the same length, which are worked on by all cores. NaN is a missing value.
+        One series, or several of the same length, which are worked on by all cores. A value is missing where it is
+        NaN or masked.
     period : int, optional
         Values in a cycle, at least 2 and at most half of `n`. By default it is found (see `tocsin.find_period`), for
         several series one for all.
@@ -113,7 +114,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     ParameterError
         If a parameter makes no sense, the period is longer than half the series, or none is given and none found.
     DataError
-        If there is anything but real, finite numbers or NaN.
+        If there is anything but real, finite numbers up to 1e300 or NaN.
     EmptyDataError
         If there is nothing, or a series has nothing but missing values.
 

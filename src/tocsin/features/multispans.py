@@ -57,9 +57,10 @@ class SpanMSTL:
         iterate: int = 2,
         **parameters: Any,
     ) -> None:
+        n = check_whole("n", n, 1, most=2**62)
         if jumps := [name for name in parameters if name.endswith("_jump") and parameters[name] != 1]:
             raise ParameterError(f"{jumps[0]} must stay 1 where a series is decomposed span by span")
-        n, rounds = check_whole("n", n, 1, most=2**62), check_whole("iterate", iterate, 1)
+        rounds = check_whole("iterate", iterate, 1)
         steps = mstl_steps(periods, windows, parameters, n)
         self.n = n
         self.periods = tuple(step.period for step in steps)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, NotFittedError
 from tocsin.features.decomposition import stl
+from tocsin.features.series import LARGEST, as_numbers
 from tocsin.features.settings import check_whole
 from tocsin.kernels import online_stl as kernels
 from tocsin.kernels.online_stl import FILTER, gains_of
@@ -141,11 +142,23 @@ class OnlineSTL:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Go on from a state."""
-        period, seasonal, trend, place, single = (int(each) for each in state["setting"])
+        """Go on from a state.
+
+        Raises
+        ------
+        DataError
+            If it is not what `state` gave.
+        """
+        try:
+            period, seasonal, trend, place, single = (int(each) for each in state["setting"])
+            numbers, season = (np.array(state[name], np.float64) for name in ("numbers", "season"))
+        except (KeyError, TypeError, ValueError, IndexError):
+            numbers = season = np.empty(0)
+        if numbers.ndim != 2 or numbers.shape[1] != FILTER or season.shape != (len(numbers), period):
+            raise DataError("this is not the state of an OnlineSTL; give what its property `state` returned")
         online = cls(period, seasonal=seasonal, trend=trend)
         online._place, online._single = place, bool(single)
-        online._numbers, online._season = state["numbers"].copy(), state["season"].copy()
+        online._numbers, online._season = numbers, season
         return online
 
     def _fitted(self) -> Floats:
@@ -198,11 +211,10 @@ def has_cycles(history: Floats, period: int) -> NDArray[np.bool_]:
 
 
 def _samples(x: ArrayLike) -> Floats:
-    """Return samples as float64; infinite ones are refused."""
-    samples = np.asarray(x)
-    if samples.dtype.kind not in "fiub":
-        raise DataError(f"samples must be real numbers, not {samples.dtype}")
-    samples = samples.astype(np.float64, copy=False)
+    """Return samples as float64; those that are infinite or too large are refused."""
+    samples: Floats = as_numbers(x, "x").astype(np.float64, copy=False)
     if np.isinf(samples).any():
         raise DataError("samples have infinite values; use NaN for those that are missing")
+    if (np.abs(samples) > LARGEST).any():
+        raise DataError(f"samples have values above {LARGEST:g}, whose sums overflow; divide them")
     return samples
