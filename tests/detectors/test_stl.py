@@ -208,6 +208,9 @@ def test_constant_and_enormous_values_are_finite():
     with np.errstate(over="raise", invalid="raise"):
         scores = STL(period=24).fit(clean()).decision_function([[1e300, -1e300], [1.0, 2.0]])
     assert np.isfinite(scores).all()
+    X = clean()
+    X[50, 0] = 1e305  # too large to be decomposed: that feature is watched without a season
+    assert np.isfinite(STL(period=24).fit(X).decision_scores_).all()
 
 
 def test_order_matters_and_models_are_not_merged():
@@ -238,3 +241,13 @@ def test_a_window_is_kept_for_features_without_a_season():
     shifted = np.full((30, 1), 2.0)
     assert slow.decision_function(shifted)[-1] > 1.5
     assert abs(quick.explain(shifted, top=3)["high"][-1] - 3.6) < 0.4
+
+
+@pytest.mark.parametrize("number", [np.int8, np.uint8])
+def test_narrow_numbers_do_not_overflow(number):
+    X = clean()
+    with pytest.raises(DataError, match="period=120 needs at least 240 rows"):
+        STL(period=number(120)).fit(X[:200])
+    narrow = STL(period=number(120), seasonal=number(100), trend=number(100)).fit(X)
+    wide = STL(period=120, seasonal=100, trend=100).fit(X)
+    np.testing.assert_array_equal(narrow.decision_scores_, wide.decision_scores_)

@@ -74,6 +74,19 @@ def test_mstl_passes_parameters_on():
     check(ours, MSTL(y, periods=(12, 40), stl_kwargs=inner).fit(), y)
 
 
+@pytest.mark.parametrize("number", [np.int8, np.uint8, np.int16])
+def test_narrow_numbers_do_not_overflow(number):
+    y = series(300, 12)
+    for whole in (stl, mstl):
+        with pytest.raises(ParameterError, match=r"period 100 is (longer|not less) than half the series of 150"):
+            whole(y[:150], number(100))
+    parameters = {"seasonal": 101, "trend": 125, "low_pass": 127, "seasonal_jump": 100, "inner_iter": 100}
+    narrow = stl(y, number(100), **{name: number(value) for name, value in parameters.items()})
+    np.testing.assert_array_equal(narrow.trend, stl(y, 100, **parameters).trend)
+    several = mstl(y, [number(12), number(100)], windows=[number(7), number(101)], iterate=number(2))
+    np.testing.assert_array_equal(several.trend, mstl(y, (12, 100), windows=(7, 101)).trend)
+
+
 @pytest.mark.parametrize("robust", [False, True])
 def test_a_fleet_is_its_series_one_by_one(robust):
     fleet = np.array([series(400, 24, seed) for seed in range(70)])
@@ -97,6 +110,16 @@ def test_takes_what_holds_numbers():
     for x in (gap, pl.Series(gap), pd.Series(gap)):
         assert np.flatnonzero(np.isnan(stl(x, 12).resid)).tolist() == [50]
     assert stl(np.arange(40), 4).trend.dtype == np.float64
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_what_is_masked_is_missing(kind):
+    y = (1000 * series(200, 12)).astype(kind)
+    gaps = np.where(np.isin(np.arange(200), (50, 70)), np.nan, y)
+    parts = stl(np.ma.array(np.where(np.isnan(gaps), 999, y), mask=np.isnan(gaps)), 12)
+    np.testing.assert_array_equal(parts.resid, stl(gaps, 12).resid)
+    with pytest.raises(EmptyDataError, match="all values of x are missing"):
+        stl(np.ma.masked_all(50), 7)
 
 
 def test_a_constant_is_its_own_trend():
@@ -196,6 +219,9 @@ BAD = [
     (np.arange(50).astype("datetime64[s]"), DataError, "x must be real numbers, but it is of type datetime64[s]"),
     (pl.DataFrame({"a": [1.0] * 50}), DataError, "x is a data frame; give one of its columns, or x.to_numpy().T"),
     (pd.DataFrame({"a": [1.0] * 50}), DataError, "x is a data frame; give one of its columns, or x.to_numpy().T"),
+    ([[1.0, 2.0, 3.0], [1.0, 2.0]], DataError, "x must be one series, or several of the same length"),
+    ([-1.7e308] * 25 + [1.7e308] * 25, DataError, "value 0 is -1.7e+308, and sums of such values overflow"),
+    ([[1.0] * 50, [np.nan] * 49 + [-1e301]], DataError, "value 49 of series 1 is -1e+301, and sums of such values"),
     (1.0, DataError, "x must have the shape (n,), or (n_series, n) for several series, not ()"),
     (np.ones((2, 3, 4)), DataError, "not (2, 3, 4)"),
     ([1.0], ParameterError, "period 7 is longer than half the series of 1 values; give at least 14 values"),
@@ -219,6 +245,8 @@ def test_refuses_data(x, kind, message):
         ({"periods": 7, "windows": 10}, "seasonal must be odd, not 10"),
         ({"periods": 7, "iterate": 0}, "iterate must be a whole number of at least 1, not 0"),
         ({"periods": 7, "seasonal": 7}, "mstl takes windows in place of seasonal"),
+        ({"periods": 7, "foo": 3}, "mstl has no parameter 'foo'; there are: inner_iter"),
+        ({"periods": 7, "window": 3}, "mstl has no parameter 'window'; did you mean 'windows'?"),
     ],
 )
 def test_mstl_refuses(arguments, message):

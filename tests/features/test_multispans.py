@@ -45,3 +45,10 @@ def test_spans_are_parts_of_the_whole(how, size):
 def test_what_makes_no_sense(periods, how, said):
     with pytest.raises(ParameterError, match=said):
         SpanMSTL(N, periods, **how)
+
+
+def test_narrow_numbers_and_what_is_none():
+    narrow, wide = SpanMSTL(np.int16(N), [np.int8(12), np.int8(50)]), SpanMSTL(N, (12, 50))
+    assert (narrow.context, narrow.bounds(2_000, 2_100)) == (wide.context, wide.bounds(2_000, 2_100))
+    with pytest.raises(ParameterError, match="n must be a whole number, not 'x'"):
+        SpanMSTL("x", 12)

@@ -128,6 +128,8 @@ def test_bad_input():
         (np.full(96, np.inf), "infinite"),
         (np.zeros(96, complex), "real numbers"),
         (np.zeros((2, 2, 96)), "shape"),
+        ([[1.0, 2.0], [3.0]], "several of the same length"),
+        (np.full(96, -1.5e308), "overflow"),
     ]:
         with pytest.raises(TocsinError, match=said):
             OnlineSTL(24).fit(history)
@@ -142,8 +144,25 @@ def test_bad_input():
         one.update([np.inf])
     with pytest.raises(DataError, match="real numbers"):
         one.update(["a"])
+    with pytest.raises(DataError, match="overflow"):
+        one.update(1.5e308)
     with pytest.raises(ParameterError, match="steps"):
         one.forecast(-1)
+
+
+def test_what_is_masked_is_missing():
+    x = series()
+    gaps = np.where(np.arange(len(x)) % 17 == 0, np.nan, x)
+    masked = np.ma.masked_invalid(gaps)
+    one, two = OnlineSTL(PERIOD).fit(gaps), OnlineSTL(PERIOD).fit(masked)
+    np.testing.assert_array_equal(one.update(gaps).resid, two.update(masked).resid)
+
+
+@pytest.mark.parametrize("change", [{"setting": [24]}, {"numbers": 1.0}, {"season": np.zeros((1, 23))}, None])
+def test_refuses_what_is_no_state(change):
+    state = {} if change is None else OnlineSTL(24).fit(series()).state | change
+    with pytest.raises(DataError, match="not the state of an OnlineSTL"):
+        OnlineSTL.from_state(state)
 
 
 def test_an_empty_block_changes_nothing():

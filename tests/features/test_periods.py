@@ -83,3 +83,9 @@ def test_finds_none_in_noise(kind):
 )
 def test_finds_days_and_weeks_in_real_readings(need, name, periods):
     assert find_period(pl.read_csv(need(f"nab/data/{name}"))["value"]) in periods
+
+
+@pytest.mark.parametrize("x", [[3.0] * 300, [1.0], [[1.0, 1.0], [2.0, 2.0]]])
+def test_finds_none_in_a_constant(x):
+    with pytest.raises(ParameterError, match=r"no period was found in \d+ values, which are constant; give period"):
+        find_period(x)

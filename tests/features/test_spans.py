@@ -88,6 +88,15 @@ def test_refuses_other_values_than_needed():
         SpanSTL(1e9, 24)
     with pytest.raises(ParameterError, match="period 24 is longer than half the series of 40 values"):
         SpanSTL(40, 24)
+    with pytest.raises(ParameterError, match="SpanSTL has no parameter 'sesonal'; did you mean 'seasonal'"):
+        SpanSTL(300, 12, sesonal=3)
+
+
+def test_narrow_numbers_do_not_overflow():
+    narrow, wide = SpanSTL(np.int16(20_000), np.int8(100)), SpanSTL(20_000, 100)
+    assert narrow.bounds(10_000, 11_000) == wide.bounds(10_000, 11_000)
+    with pytest.raises(ParameterError, match="period 100 is longer than half the series of 150 values"):
+        SpanSTL(150, np.int8(100))
 
 
 def test_threads_share_one():

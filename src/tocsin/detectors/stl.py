@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.errors import DataError, ParameterError
-from tocsin.features.online import begin, check_windows, has_cycles
+from tocsin.features.online import begin, has_cycles
 from tocsin.features.periods import find_period
+from tocsin.features.series import LARGEST
+from tocsin.features.settings import check_whole
 from tocsin.kernels import stl_scores as kernels
 from tocsin.kernels.online_stl import FILTER
 from tocsin.kernels.stl_evidence import evidence
@@ -113,9 +115,16 @@ class STL(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        check_windows(self.period, self.seasonal, self.trend)
+        _ = self._windows
         if self.watch not in ("all", "residual"):
             raise ParameterError(f"watch must be 'all' or 'residual', not {self.watch!r}")
+
+    @property
+    def _windows(self) -> tuple[int | None, int, int | None]:
+        """Period, seasonal and trend, checked, as Python's own numbers, which do not overflow."""
+        period = None if self.period is None else check_whole("period", self.period, 2)
+        trend = None if self.trend is None else check_whole("trend", self.trend, 1)
+        return period, check_whole("seasonal", self.seasonal, 1), trend
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn one model from a matrix of shape (n_rows, n_features); see `Detector.fit`.
@@ -126,10 +135,10 @@ class STL(Detector):
             If a period is given and there are fewer than two of it.
         """
         self.check_parameters()
-        rows = np.shape(X)[0] if np.ndim(X) else 0
-        if self.period is not None and 0 < rows < 2 * self.period:
+        rows, period = np.shape(X)[0] if np.ndim(X) else 0, self._windows[0]
+        if period is not None and 0 < rows < 2 * period:
             raise DataError(
-                f"period={self.period} needs at least {2 * self.period} rows to learn from, and X has {rows}; "
+                f"period={period} needs at least {2 * period} rows to learn from, and X has {rows}; "
                 f"give more rows or a shorter period"
             )
         return super().fit(X, y)
@@ -159,7 +168,7 @@ class STL(Detector):
         filters, backward = _filters(periods), _filters(periods)
         self._begin(plans, filters, backward)
         setting = self._setting()
-        window = PLAIN if self.trend is None else self.trend
+        window = setting.trend or PLAIN
         kernels.begin_without_season(panel.values, panel.offsets, window, setting, filters, backward)
         units = np.empty((panel.n_features, PARTS, panel.n_rows))
         warm = np.array([plan.warm for plan in plans], np.int64)
@@ -224,18 +233,22 @@ class STL(Detector):
         return units
 
     def _setting(self) -> Setting:
-        return Setting(self.trend or 0, self.seasonal, PLAIN, self.watch == "all")
+        _, seasonal, trend = self._windows
+        return Setting(trend or 0, seasonal, PLAIN, self.watch == "all")
 
     def _plan(self, values: NDArray[Any], ticks: NDArray[np.int64]) -> Plan:
         """Decide how to begin one feature of one asset."""
-        none = Plan(1, min(len(values), self.trend or PLAIN))
-        least = 4 if self.period is None else 2 * self.period
+        period, _, trend = self._windows
+        none = Plan(1, min(len(values), trend or PLAIN))
+        least = 4 if period is None else 2 * period
         span = int(ticks[-1]) + 1 if len(ticks) else 0
         if span < least or span > SPARSE * len(values) or len(values) < 4:
             return none
         series = np.full(span, np.nan)
         series[ticks] = values
-        period = _found(series) if self.period is None else self.period
+        if (np.abs(series) > LARGEST).any():
+            return none
+        period = _found(series) if period is None else period
         if period is None or span < 2 * period:
             return none
         length = period * min(CYCLES, max(2, span // (2 * period)))
@@ -251,11 +264,12 @@ class STL(Detector):
             if plan.period > 1:
                 alike.setdefault((plan.period, len(plan.head), plan.place), []).append(cell)
         for (period, _, place), cells in alike.items():
-            window = self.trend or period
+            _, seasonal, trend = self._windows
+            window = trend or period
             heads, tails = (np.stack([getattr(plans[cell], end) for cell in cells]) for end in ("head", "tail"))
             ends = ((filters, heads, 0, False), (backward, tails, place, True))
             for each, history, at, forward in ends:
-                numbers, season = begin(history, at, period, self.seasonal, window, forward=forward)
+                numbers, season = begin(history, at, period, seasonal, window, forward=forward)
                 each.numbers[cells, :FILTER] = numbers
                 where = each.starts[cells][:, None] + np.arange(period)
                 each.season[where] = each.reference[where] = season

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.periods import find_period
 from tocsin.features.series import as_series, sums
-from tocsin.features.settings import Settings, check_whole
+from tocsin.features.settings import Settings, check_whole, refuse_unknown
 from tocsin.features.spans import SpanSTL, is_long
 from tocsin.kernels import stl as kernels
 from tocsin.threads import cores, run
@@ -80,7 +80,8 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     Parameters
     ----------
     x : array-like of shape (n,) or (n_series, n)
-        One series, or several of the same length, which are worked on by all cores. NaN is a missing value.
+        One series, or several of the same length, which are worked on by all cores. A value is missing where it is
+        NaN or masked.
     period : int, optional
         Values in a cycle, at least 2 and at most half of `n`. By default it is found (see `tocsin.find_period`), for
         several series one for all.
@@ -113,7 +114,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     ParameterError
         If a parameter makes no sense, the period is longer than half the series, or none is given and none found.
     DataError
-        If there is anything but real, finite numbers or NaN.
+        If there is anything but real, finite numbers up to 1e300 or NaN.
     EmptyDataError
         If there is nothing, or a series has nothing but missing values.
 
@@ -143,7 +144,7 @@ def stl(  # noqa: PLR0913  # They are the method's own.
     settings.check_length(series.shape[-1])
     parts = _decompose(np.atleast_2d(series), settings)
     slow, season, resid, weights = parts if series.ndim == 2 else (part[0] for part in parts)
-    return Decomposition(slow, season, resid, weights, (int(period),), found)
+    return Decomposition(slow, season, resid, weights, (settings.period,), found)
 
 
 def mstl(
@@ -192,10 +193,10 @@ def mstl(
     """
     series = as_series(x)
     steps = mstl_steps(periods, windows, parameters, series.shape[-1])
-    check_whole("iterate", iterate, 1)
+    rounds = check_whole("iterate", iterate, 1)
     rest = np.atleast_2d(series).astype(np.float64)
     season = np.zeros((len(rest), len(steps), rest.shape[1]))
-    for _ in range(iterate if len(steps) > 1 else 1):
+    for _ in range(rounds if len(steps) > 1 else 1):
         for i, settings in enumerate(steps):
             rest += season[:, i]
             slow, season[:, i], _, weights = _decompose(rest, settings)
@@ -203,19 +204,16 @@ def mstl(
     resid = rest - slow
     parts = (slow, season, resid, weights)
     slow, season, resid, weights = parts if series.ndim == 2 else tuple(part[0] for part in parts)
-    return Decomposition(slow, season, resid, weights, tuple(int(settings.period) for settings in steps))
+    return Decomposition(slow, season, resid, weights, tuple(settings.period for settings in steps))
 
 
 def mstl_steps(
     periods: int | Sequence[int], windows: int | Sequence[int] | None, parameters: dict[str, Any], n: int
 ) -> list[Settings]:
     """Return the settings of each season, from the shortest period to the longest."""
-    for name, instead in (("period", "periods"), ("seasonal", "windows")):
-        if name in parameters:
-            raise ParameterError(f"mstl takes {instead} in place of {name}")
-    cycles = list(np.atleast_1d(np.asarray(periods, dtype=object)))
+    refuse_unknown("mstl", parameters, {"period": "periods", "seasonal": "windows"})
+    cycles = [check_whole("period", period, 2) for period in np.atleast_1d(np.asarray(periods, dtype=object))]
     for period in cycles:
-        check_whole("period", period, 2)
         if 2 * period >= n:
             raise ParameterError(f"period {period} is not less than half the series of {n} values; leave it out")
     if windows is None:
@@ -261,7 +259,7 @@ def _by_fits(
         return []
 
     def work(runs: list[NDArray[np.int64]]) -> None:
-        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, int(settings.period), weighted)
+        plan, scratch = settings.plan(n, n, weighted=weighted), kernels.scratch(n, settings.period, weighted)
         for block in runs:
             some = slice(block[0], block[-1] + 1)
             values = np.require(series[some], np.float64, ["C", "W"])

@@ -57,14 +57,15 @@ class SpanMSTL:
         iterate: int = 2,
         **parameters: Any,
     ) -> None:
+        n = check_whole("n", n, 1, most=2**62)
         if jumps := [name for name in parameters if name.endswith("_jump") and parameters[name] != 1]:
             raise ParameterError(f"{jumps[0]} must stay 1 where a series is decomposed span by span")
-        check_whole("iterate", iterate, 1)
+        rounds = check_whole("iterate", iterate, 1)
         steps = mstl_steps(periods, windows, parameters, n)
-        self.n = int(n)
-        self.periods = tuple(int(step.period) for step in steps)
+        self.n = n
+        self.periods = tuple(step.period for step in steps)
         self._steps = [SpanSTL.of(step, self.n) for step in steps]
-        self._rounds = int(iterate) if len(steps) > 1 else 1
+        self._rounds = rounds if len(steps) > 1 else 1
         # A step may begin up to a period later than it could, so that cycles begin where they do in the whole.
         self.context = self._rounds * sum(step.context + step.settings.align for step in self._steps)
         """How many values on either side of a span are felt in it."""

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, NotFittedError
 from tocsin.features.decomposition import stl
+from tocsin.features.series import LARGEST, as_numbers
 from tocsin.features.settings import check_whole
 from tocsin.kernels import online_stl as kernels
 from tocsin.kernels.online_stl import FILTER, gains_of
@@ -67,9 +68,8 @@ class OnlineSTL:
     """
 
     def __init__(self, period: int, *, seasonal: int = 7, trend: int | None = None) -> None:
-        check_whole("period", period, 2)
-        check_windows(period, seasonal, trend)
-        self.period, self.seasonal, self.trend = int(period), int(seasonal), int(period if trend is None else trend)
+        self.period, self.seasonal = check_whole("period", period, 2), check_whole("seasonal", seasonal, 1)
+        self.trend = self.period if trend is None else check_whole("trend", trend, 1)
         self._single = True
         self._place = 0
         self._numbers: Floats | None = None
@@ -128,7 +128,7 @@ class OnlineSTL:
 
     def forecast(self, steps: int) -> Floats:
         """Return what is expected of the next samples, shape (steps,) or (n_series, steps): the level and the cycle."""
-        check_whole("steps", steps, 0)
+        steps = check_whole("steps", steps, 0)
         numbers = self._fitted()
         points = (self._place + np.arange(steps)) % self.period
         expected: Floats = numbers[:, kernels.LEVEL, None] + self._season[:, points]
@@ -142,11 +142,23 @@ class OnlineSTL:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
-        """Go on from a state."""
-        period, seasonal, trend, place, single = (int(each) for each in state["setting"])
+        """Go on from a state.
+
+        Raises
+        ------
+        DataError
+            If it is not what `state` gave.
+        """
+        try:
+            period, seasonal, trend, place, single = (int(each) for each in state["setting"])
+            numbers, season = (np.array(state[name], np.float64) for name in ("numbers", "season"))
+        except (KeyError, TypeError, ValueError, IndexError):
+            numbers = season = np.empty(0)
+        if numbers.ndim != 2 or numbers.shape[1] != FILTER or season.shape != (len(numbers), period):
+            raise DataError("this is not the state of an OnlineSTL; give what its property `state` returned")
         online = cls(period, seasonal=seasonal, trend=trend)
         online._place, online._single = place, bool(single)
-        online._numbers, online._season = state["numbers"].copy(), state["season"].copy()
+        online._numbers, online._season = numbers, season
         return online
 
     def _fitted(self) -> Floats:
@@ -198,19 +210,11 @@ def has_cycles(history: Floats, period: int) -> NDArray[np.bool_]:
     return half & np.array([cycles.any(axis=0).all() for cycles in whole], np.bool_)
 
 
-def check_windows(period: int | None, seasonal: int, trend: int | None) -> None:
-    """Raise a `ParameterError` for windows that make no sense."""
-    for name, value, least in (("period", period, 2), ("seasonal", seasonal, 1), ("trend", trend, 1)):
-        if value is not None or name == "seasonal":
-            check_whole(name, value, least)
-
-
 def _samples(x: ArrayLike) -> Floats:
-    """Return samples as float64; infinite ones are refused."""
-    samples = np.asarray(x)
-    if samples.dtype.kind not in "fiub":
-        raise DataError(f"samples must be real numbers, not {samples.dtype}")
-    samples = samples.astype(np.float64, copy=False)
+    """Return samples as float64; those that are infinite or too large are refused."""
+    samples: Floats = as_numbers(x, "x").astype(np.float64, copy=False)
     if np.isinf(samples).any():
         raise DataError("samples have infinite values; use NaN for those that are missing")
+    if (np.abs(samples) > LARGEST).any():
+        raise DataError(f"samples have values above {LARGEST:g}, whose sums overflow; divide them")
     return samples

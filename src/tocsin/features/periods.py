@@ -70,7 +70,8 @@ def find_period(x: ArrayLike | Any) -> int:
     tested = {p: _test(calm, p) for p in _hints(calm)} if len(calm) and n >= 8 else {}
     passed = {p: result for p, result in tested.items() if result is not None}
     if not passed:
-        raise ParameterError(f"no period was found in {n} values; give period, the number of values in a cycle")
+        flat = "" if len(calm) else ", which are constant"
+        raise ParameterError(f"no period was found in {n} values{flat}; give period, the number of values in a cycle")
     strongest, share = max(passed.values())
     shortest = min(p for p, result in passed.items() if result[0] >= 0.8 * strongest and result[1] >= 0.01 * share)
     clear = _autocorrelation(_without_slow(calm, shortest), 2 * (n // 3))
@@ -83,7 +84,7 @@ def _calmed(x: Floats) -> Floats:
     low, high = np.quantile(x, (0.005, 0.995))
     x = np.clip(x, low, high)
     steps = np.arange(len(x)) - 0.5 * (len(x) - 1)
-    calm: Floats = x - x.mean() - steps * (steps @ x / (steps @ steps))
+    calm: Floats = x - x.mean() - steps * (steps @ x / np.maximum(steps @ steps, 0.5))
     return calm
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from tocsin.errors import ParameterError
+from tocsin.errors import ParameterError, did_you_mean
 from tocsin.kernels import stl as kernels
 
 
@@ -31,31 +32,33 @@ class Settings:
     outer_iter: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        check_whole("period", self.period, 2)
-        _check_window("seasonal", self.seasonal, 3, "an odd number of cycles")
+        """Refuse what makes no sense, and keep whole numbers as Python's, which do not overflow."""
+        self._keep("period", check_whole("period", self.period, 2))
+        self._keep("seasonal", _check_window("seasonal", self.seasonal, 3, "an odd number of cycles"))
         for name in ("trend", "low_pass"):
-            if getattr(self, name) is not None:
-                _check_window(
-                    name, getattr(self, name), int(self.period) + 1 | 1, "an odd number longer than the period"
-                )
+            if (window := getattr(self, name)) is not None:
+                what = "an odd number longer than the period"
+                self._keep(name, _check_window(name, window, self.period + 1 | 1, what))
         for name in ("seasonal_deg", "trend_deg", "low_pass_deg"):
             if getattr(self, name) not in (0, 1):
                 raise ParameterError(f"{name} must be 0 or 1, not {getattr(self, name)!r}")
         if not isinstance(self.robust, bool | np.bool_):
             raise ParameterError(f"robust must be True or False, not {self.robust!r}")
         for name in ("seasonal_jump", "trend_jump", "low_pass_jump"):
-            check_whole(name, getattr(self, name), 1)
+            self._keep(name, check_whole(name, getattr(self, name), 1))
         for name, least in (("inner_iter", 1), ("outer_iter", 0)):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name), least)
+            if (loops := getattr(self, name)) is not None:
+                self._keep(name, check_whole(name, loops, least))
+
+    def _keep(self, name: str, value: int) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def windows(self) -> tuple[int, int, int]:
         """How many neighbours the seasonal, trend and low-pass smoothers look at."""
         trend = math.ceil(1.5 * self.period / (1 - 1.5 / self.seasonal)) if self.trend is None else self.trend
         low_pass = self.period + 1 if self.low_pass is None else self.low_pass
-        return int(self.seasonal), int(trend) | 1, int(low_pass) | 1
+        return self.seasonal, trend | 1, low_pass | 1
 
     @property
     def degrees(self) -> tuple[int, int, int]:
@@ -65,22 +68,22 @@ class Settings:
     @property
     def jumps(self) -> tuple[int, int, int]:
         """How far apart the fits of the three smoothers are."""
-        return int(self.seasonal_jump), int(self.trend_jump), int(self.low_pass_jump)
+        return self.seasonal_jump, self.trend_jump, self.low_pass_jump
 
     @property
     def inner(self) -> int:
         """How often the inner loop runs."""
-        return int(self.inner_iter) if self.inner_iter is not None else 2 if self.robust else 5
+        return self.inner_iter if self.inner_iter is not None else 2 if self.robust else 5
 
     @property
     def outer(self) -> int:
         """How often the outer loop runs after the first fit."""
-        return int(self.outer_iter) if self.outer_iter is not None else 15 if self.robust else 0
+        return self.outer_iter if self.outer_iter is not None else 15 if self.robust else 0
 
     @property
     def align(self) -> int:
         """The distance at which the fits of all smoothers fall on the same points again."""
-        return math.lcm(int(self.period) * self.jumps[0], self.jumps[1], self.jumps[2])
+        return math.lcm(self.period * self.jumps[0], self.jumps[1], self.jumps[2])
 
     @property
     def reach(self) -> int:
@@ -90,7 +93,7 @@ class Settings:
         half a window; a jump adds its length.
         """
         seasonal, trend, low_pass = (window // 2 + jump for window, jump in zip(self.windows, self.jumps, strict=True))
-        return self.inner * (int(self.period) * seasonal + trend + low_pass)
+        return self.inner * (self.period * seasonal + trend + low_pass)
 
     def check_length(self, n: int) -> None:
         """Refuse a series shorter than two periods."""
@@ -104,21 +107,34 @@ class Settings:
         """Prepare the kernels for series of `n` values, each a part of one of `whole` values."""
         self.check_length(n)
         loops = self.inner, self.outer
-        return kernels.plan(n, int(self.period), self.windows, self.degrees, self.jumps, loops, whole, weighted)
+        return kernels.plan(n, self.period, self.windows, self.degrees, self.jumps, loops, whole, weighted)
 
 
-def check_whole(name: str, value: Any, least: int, *, what: str = "a whole number", most: int = 2**31 - 1) -> None:
-    """Refuse anything but a whole number of at least `least`, and of a size that makes sense."""
+def refuse_unknown(caller: str, parameters: Iterable[str], instead: Mapping[str, str] | None = None) -> None:
+    """Refuse parameters that are not of `Settings`; a caller may take others `instead` of some."""
+    instead = instead or {}
+    for name in parameters:
+        if name in instead:
+            raise ParameterError(f"{caller} takes {instead[name]} in place of {name}")
+    known = {field.name for field in fields(Settings)} - {"period", *instead} | {*instead.values()}
+    if unknown := [name for name in parameters if name not in known]:
+        raise ParameterError(f"{caller} has no parameter {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+
+
+def check_whole(name: str, value: Any, least: int, *, what: str = "a whole number", most: int = 2**31 - 1) -> int:
+    """Return a whole number of at least `least`, of a size that makes sense, as Python's own; refuse anything else."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise ParameterError(f"{name} must be {what}, not {value!r}")
     if value < least:
         raise ParameterError(f"{name} must be {what} of at least {least}, not {value}")
     if value > most:
         raise ParameterError(f"{name} must be at most {most}, not {value}")
+    return int(value)
 
 
-def _check_window(name: str, value: Any, least: int, what: str) -> None:
-    """Refuse anything but an odd number of at least `least`."""
-    check_whole(name, value, least, what=what)
-    if value % 2 == 0:
-        raise ParameterError(f"{name} must be odd, not {value}; the nearest are {value - 1} and {value + 1}")
+def _check_window(name: str, value: Any, least: int, what: str) -> int:
+    """Return an odd number of at least `least`; refuse anything else."""
+    window = check_whole(name, value, least, what=what)
+    if window % 2 == 0:
+        raise ParameterError(f"{name} must be odd, not {window}; the nearest are {window - 1} and {window + 1}")
+    return window

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.response import is_filter, response
 from tocsin.features.series import as_series
-from tocsin.features.settings import Settings, check_whole
+from tocsin.features.settings import Settings, check_whole, refuse_unknown
 from tocsin.kernels import stl as kernels
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,8 @@ class SpanSTL:
     """
 
     def __init__(self, n: int, period: int, **parameters: Any) -> None:
-        check_whole("n", n, 1, most=2**62)
+        n = check_whole("n", n, 1, most=2**62)
+        refuse_unknown("SpanSTL", parameters)
         self._prepare(Settings(period, **parameters), n)
 
     @classmethod
@@ -87,7 +88,7 @@ class SpanSTL:
     def _prepare(self, settings: Settings, n: int) -> None:
         settings.check_length(n)
         self.settings = settings
-        self.n = int(n)
+        self.n = n
         self.context = _context(settings)
         """How many values on either side of a span are felt in it; a multiple of the period."""
         self._filter = is_long(settings, n)
@@ -99,9 +100,9 @@ class SpanSTL:
             raise ParameterError(f"a span must lie within the series of {self.n} values, not from {start} to {stop}")
         align = self.settings.align
         first = max(0, start - self.context) // align * align
-        last = min(self.n, max(stop + self.context, first + 2 * int(self.settings.period)))
+        last = min(self.n, max(stop + self.context, first + 2 * self.settings.period))
         if last - first < 2 * self.settings.period:
-            first = max(0, last - 2 * int(self.settings.period)) // align * align
+            first = max(0, last - 2 * self.settings.period) // align * align
         return first, last
 
     def decompose(self, values: ArrayLike, start: int, stop: int) -> tuple[Floats, Floats, Floats, Floats]:
@@ -171,6 +172,6 @@ class SpanSTL:
         kept = getattr(self._local, "kept", None)
         if kept is None or kept[0] != (size, weighted):
             plan = self.settings.plan(size, self.n, weighted=weighted)
-            work = kernels.scratch(size, int(self.settings.period), weighted)
+            work = kernels.scratch(size, self.settings.period, weighted)
             kept = self._local.kept = (size, weighted), (plan, work, np.empty((4 if weighted else 3, 1, size)))
         return kept[1]
