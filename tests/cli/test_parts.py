@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from rich.console import Console
 
 from tocsin import synth
+from tocsin.cli.view import contribution_table
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,20 @@ def test_fit_score_explain_and_update(run, folder):
     assert " Part " in shown
     assert told[0]["feature"] in shown
     assert run("update", folder / "fleet", folder / "later.parquet").code == 0
+
+
+def test_a_level_is_not_held_against_the_range_of_readings():
+    row = {"feature": "flow", "value": 51.39, "low": 45.25, "high": 48.66, "contribution": 3.0, "share": 0.5}
+    for width in (80, 120):
+        console = Console(width=width)
+        rows = [row | {"part": part} for part in ("trend", "season", "residual")]
+        with console.capture() as capture:
+            console.print(contribution_table(rows, width))
+        trend, season, residual = (line for line in capture.get().splitlines() if "flow" in line)
+        for text in ("51.39", "45.25", "●"):
+            assert text in residual
+            assert text not in trend + season
+        assert "█" in trend
 
 
 def test_a_period_that_no_asset_has_is_said(run, folder):

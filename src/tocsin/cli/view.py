@@ -136,7 +136,10 @@ def sentence(text: str, feature: str) -> Text:
 
 
 def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
-    """Return one line a feature: its value, where that lies against the normal range, and its part of the score."""
+    """Return one line a feature: its value, where that lies against the normal range, and its part of the score.
+
+    Of a trend or season there is no value to show: the normal range is that of the reading, which it says nothing of.
+    """
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
     table.add_column("Feature", style="bold", overflow="fold", min_width=18)
     parts = any("part" in row for row in rows)
@@ -150,12 +153,12 @@ def contribution_table(rows: Sequence[Row], width: int) -> RenderableType:
     length = 6 if width < 100 else 24
     most = max((row["contribution"] for row in rows), default=0.0)
     for row in rows:
+        value, low, high = row["value"], row["low"], row["high"]
+        reading = [number(value), f"{number(low)} to {number(high)}", gauge(value, low, high, track)]
         table.add_row(
             Text(row["feature"]),
             *([Text(row["part"])] if parts else []),
-            number(row["value"]),
-            f"{number(row['low'])} to {number(row['high'])}",
-            gauge(row["value"], row["low"], row["high"], track),
+            *(reading if row.get("part", "residual") == "residual" else ["", "", ""]),
             bar(row["contribution"], most, length).append(f" {row['share']:.0%}", style="dim"),
         )
     return table
