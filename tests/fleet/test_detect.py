@@ -85,6 +85,15 @@ def test_neither_chunks_nor_threads_change_what_is_found(chunk, threads, method,
         assert other.scale == pytest.approx(one.scale, rel=rtol)
 
 
+@pytest.mark.parametrize("how", [{"robust": True}, {"parameters": {"outer_iter": 2}}])
+def test_chunks_do_not_change_what_a_robust_fit_finds(how):
+    rng = np.random.default_rng(3)
+    x = 4 * np.sin(np.arange(80_000) * 2 * np.pi / 24) + rng.standard_t(3, 80_000)
+    one, other = (detect(x, period=24, threshold=3.0, chunk=chunk, **how) for chunk in (None, 4096))
+    assert one.found.equals(other.found)
+    assert one.scale == other.scale
+
+
 @pytest.mark.parametrize("method", ["stl", "mstl"])
 def test_the_period_is_found_and_said(method, monkeypatch):
     x = series()

@@ -82,7 +82,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     parameters : mapping, optional
         More parameters of `tocsin.stl` or `tocsin.mstl`, such as ``{"seasonal": 13}``.
     chunk : int, optional
-        Samples that a core works on at a time, rounded up to a multiple of 4,096.
+        Samples that a core works on at a time, rounded up to a multiple of 4,096. A robust fit has its own.
     threads : int, optional
         How many cores to use; default all.
     most : int, default 1,000,000
@@ -113,7 +113,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     -----
     Neither `chunk` nor `threads` changes a number of "zscore" and "mad", which are those of the detectors of that name
     fitted to the whole series. Scores of "stl" and "mstl" change by at most 1e-9 of the largest value in the series,
-    in scales (with single precision its rounding comes on top); with `robust` more, see `tocsin.features.spans`.
+    in scales (with single precision its rounding comes on top). Those of a robust fit do not change, but near the
+    ends of its chunks differ from those of a fit to the whole, see `tocsin.features.spans`.
 
     Cost on one core, where the file is in the system's cache: 2 ns a sample for "zscore", 11 for "mad", 40 for "stl"
     and 160 for "mstl" with two seasons; more near the ends of the series, near missing samples, with a period of many
@@ -151,7 +152,9 @@ def detect(  # noqa: PLR0913 - one parameter a choice
             how |= parameters or {}
             spans = spans_of(len(series), method, known.periods, how)
             each = [f"seasonal_{each}" for each in known.periods] if method == "mstl" else ["seasonal"]
-            chunks = replace(passes, chunk=size or chunk_for(spans))
+            # The weights of a robust fit depend on what is read with a chunk, so there it is always the same one.
+            robustly = how["robust"] or how.get("outer_iter")
+            chunks = replace(passes, chunk=chunk_for(spans) if robustly or size is None else size)
             names = ["trend", *each, "resid"]
             rest = residuals(chunks, spans, names, parts_writer, stack, tmp, DECOMPOSING)
             watched = replace(passes, series=rest)
