@@ -248,6 +248,11 @@ def test_tables_and_progress(tmp_path):
         ({"chunk": 0}, "chunk must be a whole number of samples from 1 on, not 0"),
         ({"most": -3}, "most must be"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": "2"}, "threads must be at least 1, not '2'"),
+        ({"parameters": [1]}, r"parameters must be a dict, such as {'seasonal': 13}, not \[1\]"),
+        ({"period": "12"}, "period must be a whole number, not '12'"),
+        ({"method": "mstl", "period": (12, "a")}, "period must be a whole number, not 'a'"),
+        ({"method": "mstl", "period": (12, None)}, "period must be a whole number, not None"),
         ({"method": "mad", "period": 12}, "method 'mad' knows no seasons; take 'stl'"),
         ({"method": "zscore", "decomposition": "x.npy"}, "knows no seasons"),
         ({"period": (12, 70)}, "method 'stl' takes one period, not 2; take method='mstl'"),
@@ -269,8 +274,27 @@ def test_what_makes_no_sense(how, said):
 
 
 def test_no_period_in_noise():
-    with pytest.raises(ParameterError, match="no period was found"):
+    instead = r"say period=N, samples in a season, or take method='mad' or 'zscore', which need none"
+    with pytest.raises(ParameterError, match=f"no period was found in 2,000 samples; {instead}"):
         detect(np.random.default_rng(0).normal(size=2_000))
+    for few in ([7.5], np.full(900, 7.5)):
+        with pytest.raises(ParameterError, match=f"no period was found: the series is constant at 7.5; {instead}"):
+            detect(few)
+
+
+def test_a_period_in_any_type_of_number():
+    x = series()[:3_000]
+    given = detect(x, period=12)
+    for period in (np.int8(12), np.array([12], np.uint8), [12]):
+        assert detect(x, period=period).periods == (12,)
+        assert detect(x, period=period).found.equals(given.found)
+
+
+def test_the_period_is_looked_for_where_the_series_begins(monkeypatch):
+    monkeypatch.setattr(decomposing, "LOOKED_AT", 5_000)
+    result = detect(np.concatenate([np.full(7_001, np.nan), series()]))
+    assert result.periods == (12,)
+    assert result.notes == ["the period was looked for in the 5,000 samples from index 7,001 on"]
 
 
 @pytest.mark.parametrize("name", ["out", "decomposition"])

@@ -68,7 +68,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
         median absolute deviation (`MAD`). "stl": trend and season (`tocsin.stl`), its residual measured as by "mad".
         "mstl": the same with several seasons.
     period : int or sequence of int, optional
-        Samples in a season, for "stl" one, for "mstl" any number. By default found in the first 1,048,576 samples.
+        Samples in a season, for "stl" one, for "mstl" any number. By default found in 1,048,576
+        samples from the first that is not missing.
     threshold : float, default 5.0
         How many scales from what is expected a sample must be to be found.
     robust : bool, default False
@@ -130,7 +131,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     >>> detect(x, period=24).found["index"].to_list()
     [700]
     """
-    _check(method, threshold, infinite, chunk, most)
+    _check(method, threshold, infinite, parameters, chunk, most)
     started = clock.perf_counter()
     decomposes = method in ("stl", "mstl")
     if not decomposes and (period is not None or robust or parameters or decomposition is not None):
@@ -206,7 +207,7 @@ def _usual(watched: Passes, moments: NDArray[np.float64], method: str) -> tuple[
     return center, max(scale, ROUNDING * size)
 
 
-def _check(method: str, threshold: Any, infinite: str, chunk: Any, most: Any) -> None:
+def _check(method: str, threshold: Any, infinite: str, parameters: Any, chunk: Any, most: Any) -> None:
     """Raise a `ParameterError` for values that make no sense."""
     if method not in METHODS:
         raise ParameterError(f"no method {method!r}{did_you_mean(str(method), METHODS)}")
@@ -214,6 +215,8 @@ def _check(method: str, threshold: Any, infinite: str, chunk: Any, most: Any) ->
         raise ParameterError(f"threshold must be a number of scales from 0 on, such as 5, not {threshold!r}")
     if infinite not in ("error", "missing"):
         raise ParameterError(f"infinite must be 'error' or 'missing', not {infinite!r}")
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ParameterError(f"parameters must be a dict, such as {{'seasonal': 13}}, not {parameters!r}")
     for name, value in (("chunk", chunk), ("most", most)):
         if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
             raise ParameterError(f"{name} must be a whole number of samples from 1 on, not {value!r}")
