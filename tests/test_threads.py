@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -48,7 +51,52 @@ def test_an_error_ends_the_run_and_drops_what_has_not_begun():
     assert len(begun) < 10
 
 
+def test_nobody_waits_for_results_that_are_not_wanted():
+    begun, release = threading.Event(), threading.Event()
+
+    def work(part):
+        if part:
+            begun.set()
+            release.wait(30)
+        return part
+
+    results = run(range(100), work, 2)
+    assert next(results) == 0
+    assert begun.wait(30)
+    closing = threading.Thread(target=results.close)
+    closing.start()
+    closing.join(10)
+    ended = not closing.is_alive()
+    release.set()
+    closing.join()
+    assert ended
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from tocsin.threads import run
+release = threading.Event()
+def work(part):
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    release.wait(30)
+try:
+    list(run([0], work, 1))
+except KeyboardInterrupt:
+    print([each.name for each in threading.enumerate()][1:])
+release.set()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX sends a signal to one thread")
+def test_an_interrupt_does_not_wait_for_what_runs_whichever_thread_it_reaches():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("['tocsin_0']\n", "")
+
+
 def test_threads_are_at_least_one():
+    with pytest.raises(ParameterError, match="threads must be at least 1, not '2'"):
+        list(run([1], str, "2"))
     with pytest.raises(ParameterError, match="threads must be at least 1, not 0"):
         list(run([1], str, 0))
     assert cores() >= 1

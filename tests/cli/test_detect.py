@@ -87,6 +87,12 @@ def test_nothing_to_worry_about(run, tmp_path):
     assert "the series is constant" in run("detect", tmp_path / "x.npy", "--method", "mad").out
 
 
+def test_a_threshold_out_of_all_reach_is_short(run, series):
+    ran = run("detect", series / "heat.npy", "--method", "mad", "--threshold", "1e308")
+    assert "1e+308 times the scale" in ran.out
+    assert "0,000" not in ran.out
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
@@ -124,6 +130,11 @@ def test_files_that_are_no_series(run, tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     fails(run("detect", tmp_path / name), told)
     fails(run("detect", tmp_path / f"no{name}"), f"no such file: {tmp_path}/no{name}; did you mean '{name}'")
+
+
+def test_without_a_period_there_is_another_way(run, tmp_path):
+    np.save(tmp_path / "one.npy", np.ones(1))
+    fails(run("detect", tmp_path / "one.npy"), "constant at 1; say --period N, ", "or take --method mad or zscore,")
 
 
 def test_dtype_and_column_are_told_in_options(run, series):

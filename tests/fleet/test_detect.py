@@ -85,6 +85,15 @@ def test_neither_chunks_nor_threads_change_what_is_found(chunk, threads, method,
         assert other.scale == pytest.approx(one.scale, rel=rtol)
 
 
+@pytest.mark.parametrize("how", [{"robust": True}, {"parameters": {"outer_iter": 2}}])
+def test_chunks_do_not_change_what_a_robust_fit_finds(how):
+    rng = np.random.default_rng(3)
+    x = 4 * np.sin(np.arange(80_000) * 2 * np.pi / 24) + rng.standard_t(3, 80_000)
+    one, other = (detect(x, period=24, threshold=3.0, chunk=chunk, **how) for chunk in (None, 4096))
+    assert one.found.equals(other.found)
+    assert one.scale == other.scale
+
+
 @pytest.mark.parametrize("method", ["stl", "mstl"])
 def test_the_period_is_found_and_said(method, monkeypatch):
     x = series()
@@ -239,6 +248,11 @@ def test_tables_and_progress(tmp_path):
         ({"chunk": 0}, "chunk must be a whole number of samples from 1 on, not 0"),
         ({"most": -3}, "most must be"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": "2"}, "threads must be at least 1, not '2'"),
+        ({"parameters": [1]}, r"parameters must be a dict, such as {'seasonal': 13}, not \[1\]"),
+        ({"period": "12"}, "period must be a whole number, not '12'"),
+        ({"method": "mstl", "period": (12, "a")}, "period must be a whole number, not 'a'"),
+        ({"method": "mstl", "period": (12, None)}, "period must be a whole number, not None"),
         ({"method": "mad", "period": 12}, "method 'mad' knows no seasons; take 'stl'"),
         ({"method": "zscore", "decomposition": "x.npy"}, "knows no seasons"),
         ({"period": (12, 70)}, "method 'stl' takes one period, not 2; take method='mstl'"),
@@ -260,8 +274,27 @@ def test_what_makes_no_sense(how, said):
 
 
 def test_no_period_in_noise():
-    with pytest.raises(ParameterError, match="no period was found"):
+    instead = r"say period=N, samples in a season, or take method='mad' or 'zscore', which need none"
+    with pytest.raises(ParameterError, match=f"no period was found in 2,000 samples; {instead}"):
         detect(np.random.default_rng(0).normal(size=2_000))
+    for few in ([7.5], np.full(900, 7.5)):
+        with pytest.raises(ParameterError, match=f"no period was found: the series is constant at 7.5; {instead}"):
+            detect(few)
+
+
+def test_a_period_in_any_type_of_number():
+    x = series()[:3_000]
+    given = detect(x, period=12)
+    for period in (np.int8(12), np.array([12], np.uint8), [12]):
+        assert detect(x, period=period).periods == (12,)
+        assert detect(x, period=period).found.equals(given.found)
+
+
+def test_the_period_is_looked_for_where_the_series_begins(monkeypatch):
+    monkeypatch.setattr(decomposing, "LOOKED_AT", 5_000)
+    result = detect(np.concatenate([np.full(7_001, np.nan), series()]))
+    assert result.periods == (12,)
+    assert result.notes == ["the period was looked for in the 5,000 samples from index 7,001 on"]
 
 
 @pytest.mark.parametrize("name", ["out", "decomposition"])

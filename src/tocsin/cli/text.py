@@ -9,12 +9,12 @@ from typing import Any
 def number(value: float | None) -> str:
     """Return a number with about four significant digits.
 
-    >>> number(0.123456), number(12345.6), number(3.0), number(None)
-    ('0.1235', '12,346', '3', 'none')
+    >>> number(0.123456), number(12345.6), number(3.0), number(1e300), number(None)
+    ('0.1235', '12,346', '3', '1e+300', 'none')
     """
     if value is None:
         return "none"
-    if abs(value) >= 1000:
+    if 1000 <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.4g}"
 

@@ -12,6 +12,8 @@ _PLAIN = {
     "infinite='missing' takes": "--infinite missing takes",
     "name one with column=": "name one with --column",
     "take method='mstl'": "take --method mstl",
+    "say period=N": "say --period N",
+    "take method='mad' or 'zscore'": "take --method mad or zscore",
     "leave column out": "leave --column out",
     "leave dtype out": "leave --dtype out",
     "is dtype right": "is --dtype right",

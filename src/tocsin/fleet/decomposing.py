@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tocsin.errors import ParameterError, did_you_mean
+from tocsin.errors import EmptyDataError, ParameterError, did_you_mean
 from tocsin.fleet.passes import CHUNK, Passes
 from tocsin.tables.drafts import Draft
 from tocsin.tables.results import ResultWriter
@@ -29,6 +29,8 @@ MOST_SEASONS = 2
 MOST = 1 << 21
 """Samples in the longest chunk that is decomposed at once."""
 
+_INSTEAD = "say period=N, samples in a season, or take method='mad' or 'zscore', which need none"
+
 
 class Seasons(NamedTuple):
     """The periods of a series, and how they came to be known."""
@@ -41,17 +43,37 @@ class Seasons(NamedTuple):
 def seasons(series: Series, period: int | Sequence[int] | None, *, several: bool) -> Seasons:
     """Return the periods that were given, or else those that are found at the beginning of the series."""
     if period is not None:
-        given = tuple(period) if isinstance(period, Sequence) else (period,)
+        from tocsin.features.settings import check_whole
+
+        given: list[Any] = list(period) if isinstance(period, list | tuple | range | np.ndarray) else [period]
         if not given or (len(given) > 1 and not several):
             raise ParameterError(f"method 'stl' takes one period, not {len(given)}; take method='mstl' for several")
-        return Seasons(tuple(sorted(given)), found=False, remark=None)
+        for each in given:
+            check_whole("period", each, 2)
+        return Seasons(tuple(sorted(map(int, given))), found=False, remark=None)
     from tocsin.features.periods import find_period
 
-    length = min(len(series), LOOKED_AT)
-    first = series.read(0, length)
-    periods = _several(first, find_period) if several else (find_period(first),)
-    remark = f"the period was looked for in the first {length:,} samples" if length < len(series) else None
+    begin = _first_present(series)
+    length = min(len(series) - begin, LOOKED_AT)
+    values = series.read(begin, begin + length)
+    if np.nanmin(values) == np.nanmax(values):
+        raise ParameterError(f"no period was found: {series.name} is constant at {values[0]:.6g}; {_INSTEAD}")
+    try:
+        periods = _several(values, find_period) if several else (find_period(values),)
+    except ParameterError:
+        raise ParameterError(f"no period was found in {length:,} samples; {_INSTEAD}") from None
+    where = f"{length:,} samples from index {begin:,} on" if begin else f"first {length:,} samples"
+    remark = f"the period was looked for in the {where}" if length < len(series) else None
     return Seasons(periods, found=True, remark=remark)
+
+
+def _first_present(series: Series) -> int:
+    """Return the index of the first sample of a series that is not missing."""
+    for start in range(0, len(series), LOOKED_AT):
+        present = ~np.isnan(series.read(start, min(start + LOOKED_AT, len(series))))
+        if present.any():
+            return start + int(present.argmax())
+    raise EmptyDataError(f"all {len(series):,} samples of {series.name} are missing (NaN)")
 
 
 def _several(x: NDArray[Any], find_period: Callable[[Any], int]) -> tuple[int, ...]:

@@ -68,7 +68,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
         median absolute deviation (`MAD`). "stl": trend and season (`tocsin.stl`), its residual measured as by "mad".
         "mstl": the same with several seasons.
     period : int or sequence of int, optional
-        Samples in a season, for "stl" one, for "mstl" any number. By default found in the first 1,048,576 samples.
+        Samples in a season, for "stl" one, for "mstl" any number. By default found in 1,048,576
+        samples from the first that is not missing.
     threshold : float, default 5.0
         How many scales from what is expected a sample must be to be found.
     robust : bool, default False
@@ -82,7 +83,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     parameters : mapping, optional
         More parameters of `tocsin.stl` or `tocsin.mstl`, such as ``{"seasonal": 13}``.
     chunk : int, optional
-        Samples that a core works on at a time, rounded up to a multiple of 4,096.
+        Samples that a core works on at a time, rounded up to a multiple of 4,096. A robust fit has its own.
     threads : int, optional
         How many cores to use; default all.
     most : int, default 1,000,000
@@ -113,7 +114,8 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     -----
     Neither `chunk` nor `threads` changes a number of "zscore" and "mad", which are those of the detectors of that name
     fitted to the whole series. Scores of "stl" and "mstl" change by at most 1e-9 of the largest value in the series,
-    in scales (with single precision its rounding comes on top); with `robust` more, see `tocsin.features.spans`.
+    in scales (with single precision its rounding comes on top). Those of a robust fit do not change, but near the
+    ends of its chunks differ from those of a fit to the whole, see `tocsin.features.spans`.
 
     Cost on one core, where the file is in the system's cache: 2 ns a sample for "zscore", 11 for "mad", 40 for "stl"
     and 160 for "mstl" with two seasons; more near the ends of the series, near missing samples, with a period of many
@@ -129,7 +131,7 @@ def detect(  # noqa: PLR0913 - one parameter a choice
     >>> detect(x, period=24).found["index"].to_list()
     [700]
     """
-    _check(method, threshold, infinite, chunk, most)
+    _check(method, threshold, infinite, parameters, chunk, most)
     started = clock.perf_counter()
     decomposes = method in ("stl", "mstl")
     if not decomposes and (period is not None or robust or parameters or decomposition is not None):
@@ -151,7 +153,9 @@ def detect(  # noqa: PLR0913 - one parameter a choice
             how |= parameters or {}
             spans = spans_of(len(series), method, known.periods, how)
             each = [f"seasonal_{each}" for each in known.periods] if method == "mstl" else ["seasonal"]
-            chunks = replace(passes, chunk=size or chunk_for(spans))
+            # The weights of a robust fit depend on what is read with a chunk, so there it is always the same one.
+            robustly = how["robust"] or how.get("outer_iter")
+            chunks = replace(passes, chunk=chunk_for(spans) if robustly or size is None else size)
             names = ["trend", *each, "resid"]
             rest = residuals(chunks, spans, names, parts_writer, stack, tmp, DECOMPOSING)
             watched = replace(passes, series=rest)
@@ -203,7 +207,7 @@ def _usual(watched: Passes, moments: NDArray[np.float64], method: str) -> tuple[
     return center, max(scale, ROUNDING * size)
 
 
-def _check(method: str, threshold: Any, infinite: str, chunk: Any, most: Any) -> None:
+def _check(method: str, threshold: Any, infinite: str, parameters: Any, chunk: Any, most: Any) -> None:
     """Raise a `ParameterError` for values that make no sense."""
     if method not in METHODS:
         raise ParameterError(f"no method {method!r}{did_you_mean(str(method), METHODS)}")
@@ -211,6 +215,8 @@ def _check(method: str, threshold: Any, infinite: str, chunk: Any, most: Any) ->
         raise ParameterError(f"threshold must be a number of scales from 0 on, such as 5, not {threshold!r}")
     if infinite not in ("error", "missing"):
         raise ParameterError(f"infinite must be 'error' or 'missing', not {infinite!r}")
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ParameterError(f"parameters must be a dict, such as {{'seasonal': 13}}, not {parameters!r}")
     for name, value in (("chunk", chunk), ("most", most)):
         if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
             raise ParameterError(f"{name} must be a whole number of samples from 1 on, not {value!r}")
