@@ -179,12 +179,15 @@ def _write(
     named = out.suffix.lower() not in ARRAYS
     with ExitStack() as stack:
         tell = stack.enter_context(progress("Making up"))
-        writer = stack.enter_context(ResultWriter(out))
+        writers = [stack.enter_context(ResultWriter(out))]
         beside = _truth_path(out, truth) if truth is not None or len(made.truth) else None
         if beside is not None:
-            stack.enter_context(ResultWriter(beside)).write(made.truth.to_arrow())
+            writers.append(stack.enter_context(ResultWriter(beside)))
+            writers[1].write(made.truth.to_arrow())
         for table in made.tables(order, threads, tell, named=named):
-            writer.write(table)
+            writers[0].write(table)
+        for writer in writers:
+            writer.complete()
     seconds = perf_counter() - started
     told = {
         "readings": str(out),

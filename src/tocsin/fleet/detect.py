@@ -119,8 +119,9 @@ def detect(  # noqa: PLR0913 - one parameter a choice
 
     Cost on one core, where the file is in the system's cache: 2 ns a sample for "zscore", 11 for "mad", 40 for "stl"
     and 160 for "mstl" with two seasons; more near the ends of the series, near missing samples, with a period of many
-    thousands, and with `robust`. Memory does not grow with the series; the residuals of "stl" and "mstl" take as much
-    room in `tmp` as the series itself does.
+    thousands, and with `robust`. Memory does not grow with the series but with the period: some 400 MB at 200 samples,
+    700 MB at 10,000, over 1 GB at 86,400. The residuals of "stl" and "mstl" take as much room in `tmp` as the series
+    itself does.
 
     Examples
     --------
