@@ -65,8 +65,10 @@ class Panel:
     ) -> Self:
         """Make a panel of one asset from a row-major matrix of shape (n_rows, n_features).
 
-        Infinite values are refused, or on request taken as missing: no reading is infinite.
+        Masked values are missing. Infinite values are refused, or on request taken as missing: no reading is infinite.
         """
+        if np.ma.isMaskedArray(X) and X.dtype.kind in "fiub":
+            X = np.ma.filled(X.astype(np.float32 if X.dtype == np.float32 else np.float64), np.nan)
         matrix = np.asarray(X)
         if matrix.dtype == object or matrix.dtype.kind in "USV":
             try:

@@ -185,6 +185,14 @@ def test_few_rows_and_missing_features(make):
     assert np.isfinite(detector.decision_function([[np.nan] * 4, [1.0, 2.0, 3.0, 4.0]])).all()
 
 
+@DETECTORS
+def test_masked_values_are_missing(make):
+    X = readings()
+    masked = np.ma.array(X, mask=X > 2.0)
+    plain = make().fit(masked.filled(np.nan))
+    np.testing.assert_array_equal(make().fit(masked).decision_scores_, plain.decision_scores_)
+
+
 def test_unknown_detector_gets_a_near_match():
     assert detector_class("ecod") is detector_class("ECOD")
     with pytest.raises(ParameterError, match="no detector 'ecodd'; did you mean 'ecod'"):

@@ -221,3 +221,8 @@ def test_no_room_to_set_numbers_aside(tmp_path, monkeypatch):
     pl.DataFrame({"a": X}).write_csv(tmp_path / "x.csv")
     with pytest.raises(OutputError, match="cannot set readings aside"):
         whole(tmp_path / "x.csv", tmp=tmp_path / "nowhere")
+
+
+def test_masked_samples_are_missing():
+    with open_series(np.ma.array([1, 2, 3], mask=[False, True, False])) as series:
+        np.testing.assert_array_equal(series.read(0, 3), [1, np.nan, 3])

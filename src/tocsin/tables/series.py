@@ -173,6 +173,8 @@ def _is_array(source: Any) -> bool:
 def _of_array(source: Any) -> Series:
     name = "the series"
     try:
+        if isinstance(source, np.ma.MaskedArray) and source.dtype.kind in "fiub":
+            source = np.ma.filled(source.astype(np.float32 if source.dtype == np.float32 else np.float64), np.nan)
         values = np.asarray(source)
         if values.dtype == object:
             values = np.array([np.nan if value is None else value for value in values.ravel()], np.float64)
