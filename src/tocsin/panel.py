@@ -67,9 +67,7 @@ class Panel:
 
         Masked values are missing. Infinite values are refused, or on request taken as missing: no reading is infinite.
         """
-        if np.ma.isMaskedArray(X) and X.dtype.kind in "fiub":
-            X = np.ma.filled(X.astype(np.float32 if X.dtype == np.float32 else np.float64), np.nan)
-        matrix = np.asarray(X)
+        matrix = unmasked(X)
         if matrix.dtype == object or matrix.dtype.kind in "USV":
             try:
                 matrix = matrix.astype(np.float64)
@@ -136,6 +134,17 @@ class Panel:
         times = None if self.times is None else self.times[rows]
         values = np.ascontiguousarray(self.values[:, rows])
         return Panel(values, offsets, self.keys.take(pa.array(assets)), self.features, times)
+
+
+def unmasked(values: ArrayLike) -> NDArray[Any]:
+    """Return an array whose masked numbers are NaN, as missing ones are everywhere here.
+
+    >>> unmasked(np.ma.array([1, 2], mask=[False, True])).tolist()
+    [1.0, nan]
+    """
+    if np.ma.isMaskedArray(values) and values.dtype.kind in "fiub":
+        return np.ma.filled(values.astype(np.float32 if values.dtype == np.float32 else np.float64), np.nan)
+    return np.asarray(values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

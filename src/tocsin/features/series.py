@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import DataError, EmptyDataError
+from tocsin.panel import unmasked
 
 LARGEST = 1e300
 """The largest value that can be decomposed: sums of many of them are still finite."""
@@ -49,7 +50,7 @@ def as_numbers(x: ArrayLike | Any, name: str) -> NDArray[Any]:
             f"{name} is a data frame; give one of its columns, or {name}.to_numpy().T to take each as a series"
         )
     try:
-        values = np.ma.asarray(x) if np.ma.isMaskedArray(x) else np.asarray(x)
+        values = unmasked(x)
     except ValueError:
         raise DataError(f"{name} must be one series, or several of the same length; its rows are not alike") from None
     if values.dtype == object:
@@ -60,8 +61,7 @@ def as_numbers(x: ArrayLike | Any, name: str) -> NDArray[Any]:
     if values.dtype.kind not in "biuf":
         what = "complex" if values.dtype.kind == "c" else f"of type {values.dtype}"
         raise DataError(f"{name} must be real numbers, but it is {what}")
-    values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
-    return values.filled(np.nan) if np.ma.isMaskedArray(values) else values
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
 def _check_values(values: NDArray[Any], first: int, *, blank: bool) -> None:

@@ -21,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tocsin.errors import ColumnError, DataError, EmptyDataError, ParameterError, did_you_mean
+from tocsin.panel import unmasked
 from tocsin.tables.drafts import Draft
 from tocsin.tables.failures import plain_errors
 from tocsin.tables.features import check_column, mixed_error
@@ -173,9 +174,7 @@ def _is_array(source: Any) -> bool:
 def _of_array(source: Any) -> Series:
     name = "the series"
     try:
-        if isinstance(source, np.ma.MaskedArray) and source.dtype.kind in "fiub":
-            source = np.ma.filled(source.astype(np.float32 if source.dtype == np.float32 else np.float64), np.nan)
-        values = np.asarray(source)
+        values = unmasked(source)
         if values.dtype == object:
             values = np.array([np.nan if value is None else value for value in values.ravel()], np.float64)
     except (TypeError, ValueError) as error:
