@@ -32,6 +32,8 @@ class Panel:
         What each feature is called.
     times : ndarray of shape (n_rows,), int64, optional
         When each row was read: nanoseconds since 1970 UTC, or any ascending integer.
+    labels : ndarray of shape (n_rows,), int8, optional
+        What is known of each row: 1 anomalous, 0 normal, -1 not known.
     """
 
     values: NDArray[Any]
@@ -39,6 +41,7 @@ class Panel:
     keys: pa.Array
     features: tuple[str, ...]
     times: NDArray[np.int64] | None = None
+    labels: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         """Hold the buffers to the contract; the cost does not depend on the number of rows."""
@@ -53,6 +56,8 @@ class Panel:
             raise DataError(f"panel has {values.shape[0]} features but {len(self.features)} feature names")
         if self.times is not None and (self.times.dtype != np.int64 or self.times.shape != values.shape[1:]):
             raise DataError("panel times must be int64, one a row")
+        if self.labels is not None and (self.labels.dtype != np.int8 or self.labels.shape != values.shape[1:]):
+            raise DataError("panel labels must be int8, one a row")
 
     @classmethod
     def of_matrix(
@@ -62,8 +67,9 @@ class Panel:
         key: Any = "",
         *,
         infinite: Literal["error", "missing"] = "error",
+        y: ArrayLike | None = None,
     ) -> Self:
-        """Make a panel of one asset from a row-major matrix of shape (n_rows, n_features).
+        """Make a panel of one asset from a row-major matrix of shape (n_rows, n_features), and labels `y` of its rows.
 
         Masked values are missing. Infinite values are refused, or on request taken as missing: no reading is infinite.
         """
@@ -88,7 +94,8 @@ class Panel:
                 raise DataError("X has infinite values; infinite='missing' takes them as missing")
             values = np.where(np.isinf(values), dtype(np.nan), values)
         names = tuple(features) if features is not None else tuple(f"x{i}" for i in range(width))
-        return cls(values, np.array([0, rows], np.int64), pa.array([key]), names)
+        labels = None if y is None else labels_of(y, rows)
+        return cls(values, np.array([0, rows], np.int64), pa.array([key]), names, labels=labels)
 
     @property
     def n_features(self) -> int:
@@ -122,8 +129,7 @@ class Panel:
     def take_rows(self, rows: NDArray[np.int64]) -> Panel:
         """Return a panel of the given ascending rows; assets left without any stay, with none."""
         offsets = np.searchsorted(rows, self.offsets).astype(np.int64)
-        times = None if self.times is None else self.times[rows]
-        return replace(self, values=np.ascontiguousarray(self.values[:, rows]), offsets=offsets, times=times)
+        return self._picked(rows, offsets, self.keys)
 
     def take_assets(self, assets: NDArray[np.int64]) -> Panel:
         """Return a panel of the given assets, in that order."""
@@ -131,9 +137,13 @@ class Panel:
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         starts = np.repeat(self.offsets[assets] - offsets[:-1], counts)
         rows = starts + np.arange(offsets[-1])
+        return self._picked(rows, offsets, self.keys.take(pa.array(assets)))
+
+    def _picked(self, rows: NDArray[np.int64], offsets: NDArray[np.int64], keys: pa.Array) -> Panel:
         times = None if self.times is None else self.times[rows]
+        labels = None if self.labels is None else self.labels[rows]
         values = np.ascontiguousarray(self.values[:, rows])
-        return Panel(values, offsets, self.keys.take(pa.array(assets)), self.features, times)
+        return Panel(values, offsets, keys, self.features, times, labels)
 
 
 def unmasked(values: ArrayLike) -> NDArray[Any]:
@@ -145,6 +155,31 @@ def unmasked(values: ArrayLike) -> NDArray[Any]:
     if np.ma.isMaskedArray(values) and values.dtype.kind in "fiub":
         return np.ma.filled(values.astype(np.float32 if values.dtype == np.float32 else np.float64), np.nan)
     return np.asarray(values)
+
+
+def labels_of(y: ArrayLike, n_rows: int) -> NDArray[np.int8]:
+    """Return labels as a panel holds them: 1 anomalous, 0 normal, -1 for what is missing.
+
+    >>> labels_of([0, 1, np.nan], 3).tolist()
+    [0, 1, -1]
+
+    Raises
+    ------
+    DataError
+        If there is not one a row, or one is neither 0 nor 1 nor missing.
+    """
+    given = unmasked(y)
+    try:
+        numbers = given.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError("labels must be 0 (normal) or 1 (anomalous), not text") from None
+    if numbers.shape != (n_rows,):
+        raise DataError(f"{n_rows} rows need as many labels, not an array of shape {numbers.shape}")
+    unknown = np.isnan(numbers)
+    odd = ~unknown & (numbers != 0.0) & (numbers != 1.0)
+    if odd.any():
+        raise DataError(f"labels must be 0 (normal) or 1 (anomalous), not {numbers[odd][0]:g}")
+    return np.where(unknown, -1.0, numbers).astype(np.int8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

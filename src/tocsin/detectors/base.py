@@ -67,11 +67,12 @@ class Detector(BaseEstimator, ABC):
             If a parameter of the detector has a value that makes no sense.
         """
         self.check_parameters()
+        if self.supervised and panel.labels is None:
+            raise DataError(f"{type(self).__name__} learns from labels; give y, 1 for anomalous rows and 0 for others")
         state, scores = self._learn(panel)
         calibration = Calibration.learn(scores, panel.offsets, 1.0 - self.contamination, self._rank_ratio())
-        models = Models(
-            np.diff(panel.offsets), calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())}
-        )
+        thresholds = self._thresholds(state, panel, scores, calibration.thresholds)
+        models = Models(np.diff(panel.offsets), thresholds, {**state, **calibration.to_state(whole=self._whole())})
         return models, self._judged(models, panel.offsets, scores, calibration, learned=True)
 
     def score_panel(
@@ -197,6 +198,12 @@ class Detector(BaseEstimator, ABC):
         """Return the state of models learned from the rows of both."""
         raise NotImplementedError
 
+    def _thresholds(
+        self, state: Mapping[str, Ragged], panel: Panel, scores: NDArray[np.float64], usual: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the score above which each asset's rows are alerts; by default `usual`, from the contamination."""
+        return usual
+
     def _rank_ratio(self) -> float:
         """Return how far apart the ranks of kept training scores may be; 1 keeps all."""
         return 1.1
@@ -219,9 +226,9 @@ class Detector(BaseEstimator, ABC):
         """Learn one model from a matrix of shape (n_rows, n_features).
 
         Sets `model_`, `decision_scores_` and `labels_` of the training rows (1 = anomaly), `threshold_` and
-        `n_features_in_`. `y` is ignored unless the detector is supervised.
+        `n_features_in_`. `y`, 1 for anomalous rows and 0 for normal ones, is ignored unless the detector is supervised.
         """
-        panel = Panel.of_matrix(X, _names(X), infinite=self.infinite)
+        panel = Panel.of_matrix(X, _names(X), infinite=self.infinite, y=y if self.supervised else None)
         self.model_, scores = self.fit_panel(panel)
         self.n_features_in_ = panel.n_features
         self.features_ = panel.features
