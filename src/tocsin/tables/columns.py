@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tocsin.errors import ParameterError
 
 FILE_KEY = "@file"
+ROLES = ("key", "time", "sensor", "value", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,15 @@ class Columns:
         numeric column that has no other role.
     sensor, value : str, optional
         The two columns of a long table; give both, and `time`.
+    label : str, optional
+        The column that says of each row whether it is anomalous, 1, or normal, 0. It is never a feature, and needed
+        only where something learns from labels.
 
     Raises
     ------
     ParameterError
-        If only one of `sensor` and `value` is given, a long table has no time, or one column has two roles.
+        If only one of `sensor` and `value` is given, a long table has no time or has labels, or one column has two
+        roles.
 
     Examples
     --------
@@ -45,6 +50,7 @@ class Columns:
     features: Sequence[str] | None = None
     sensor: str | None = None
     value: str | None = None
+    label: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse roles that contradict each other."""
@@ -58,7 +64,9 @@ class Columns:
             raise ParameterError(f"{given} is given without {other}; a long table needs both")
         if self.long and self.time is None:
             raise ParameterError("a long table needs a time column, which says what belongs to one row; give time")
-        roles = [role for role in ("key", "time", "sensor", "value") if getattr(self, role) is not None]
+        if self.long and self.label is not None:
+            raise ParameterError("a long table cannot have a label column; give a wide one, with a label a row")
+        roles = [role for role in ROLES if getattr(self, role) is not None]
         for i, role in enumerate(roles):
             for other in roles[:i]:
                 if getattr(self, role) == getattr(self, other):
@@ -72,5 +80,5 @@ class Columns:
     @property
     def roles(self) -> dict[str, str]:
         """The role of each column that is named and is not a feature."""
-        named = {"key": self.key, "time": self.time, "sensor": self.sensor, "value": self.value}
+        named = {role: getattr(self, role) for role in ROLES}
         return {column: role for role, column in named.items() if column is not None and column != FILE_KEY}

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from tocsin.errors import ColumnError, ParameterError
-from tocsin.panel import Panel
+from tocsin.errors import ColumnError, DataError, ParameterError
+from tocsin.panel import Panel, labels_of
 from tocsin.tables.columns import FILE_KEY, Columns
 from tocsin.tables.failures import plain_errors
 from tocsin.tables.features import check_column, expected, resolve
 from tocsin.tables.files import stem
 from tocsin.tables.grouping import through
-from tocsin.tables.kinds import NESTED
+from tocsin.tables.kinds import EMPTY, NESTED
 from tocsin.tables.notes import Notes
 from tocsin.tables.plan import PANEL_BYTES, Plan, make_plan
 from tocsin.tables.rows import BLANK, KEY, RAW_TIME, TIME, Infinite, Rows
@@ -42,6 +42,7 @@ def open_readings(
     header: bool = True,
     null_values: Sequence[str] | None = None,
     infinite: Infinite = "error",
+    labelled: bool = False,
     memory_limit: int = DEFAULT_MEMORY,
     tmp: Path | None = None,
 ) -> Readings:
@@ -64,6 +65,8 @@ def open_readings(
         What else than an empty field stands for a missing value in text.
     infinite : {"error", "missing"}
         What to do with infinite values.
+    labelled : bool
+        Whether panels carry labels; the label column must then be there.
     memory_limit : int
         Bytes that reading should need at most, beyond one panel; a single asset is never split, however large.
     tmp : Path, optional
@@ -97,14 +100,19 @@ def open_readings(
     if infinite not in ("error", "missing"):
         raise ParameterError(f"infinite must be 'error' or 'missing', not {infinite!r}")
     opened = open_source(source, columns.key, separator=separator, header=header, null_values=null_values)
+    if labelled and columns.label is None:
+        raise ParameterError("labels are needed to learn from; say which column holds them, 1 anomalous and 0 normal")
     for column, role in columns.roles.items():
-        check_column(column, role, list(opened.kinds))
+        if role != "label" or labelled:
+            check_column(column, role, list(opened.kinds))
     if columns.key and columns.key != FILE_KEY and opened.kinds[columns.key].name == NESTED:
         raise ColumnError(f"key column {columns.key!r} is nested; a key must be a text, a number or a date")
     if columns.long:
         from tocsin.tables.long import LongReadings
 
         return LongReadings(opened, columns, expect, infinite, memory_limit, tmp)
+    if labelled:
+        return LabelledReadings(opened, columns, expect, infinite, memory_limit, tmp)
     return Readings(opened, columns, expect, infinite, memory_limit, tmp)
 
 
@@ -168,8 +176,9 @@ class Readings:
             self.notes.remark(f"{len(extra)} {what} of this fleet and ignored: {shown}")
 
     def _find_dtype(self) -> np.dtype[Any]:
-        schema = self._source.scan(self._numbers()).collect_schema()
-        single = all(isinstance(schema[name], pl.Float32) for name in self._numbers())
+        numbers = [name for name in self._numbers() if name != self._columns.label]
+        schema = self._source.scan(numbers).collect_schema()
+        single = all(isinstance(schema[name], pl.Float32) for name in numbers)
         return np.dtype(np.float32 if single else np.float64)
 
     def _numbers(self) -> tuple[str, ...]:
@@ -190,7 +199,7 @@ class Readings:
     def _values(self) -> dict[str, pl.Expr]:
         """Return what gives each feature of the rows, named by its place."""
         wanted = pl.Float32 if self.dtype == np.float32 else pl.Float64
-        return {str(i): pl.col(name).cast(wanted) for i, name in enumerate(self.features)}
+        return {str(i): pl.col(name).cast(wanted) for i, name in enumerate(self._numbers())}
 
     def _rows(self) -> Rows:
         """Return the columns that matter, under names of our own."""
@@ -209,7 +218,7 @@ class Readings:
         return Rows(frame, picks, self._row_names(), self.dtype, source.name, diagnose, self._infinite)
 
     def _row_names(self) -> tuple[str, ...]:
-        return self.features
+        return self._numbers()
 
     def _planned(self) -> tuple[Rows, Plan]:
         """Read what must be known before the first panel; kept until the panels have been taken."""
@@ -272,3 +281,25 @@ class Readings:
         """Remove what was set aside; needed only if the panels were not taken to their end."""
         self._kept = None
         self._stack.close()
+
+
+class LabelledReadings(Readings):
+    """Readings whose panels carry labels; inside, the label goes the way of the features, as the last of them."""
+
+    def _settle(self, expect: Sequence[str] | None) -> tuple[tuple[str, ...], dict[str, str]]:
+        label = self._columns.label or ""
+        kind = self._source.kinds[label]
+        if not kind.usable and kind.name != EMPTY:
+            raise ColumnError(f"label column {label!r} is {kind.title}; it must hold 1 for anomalous and 0 for normal")
+        return super()._settle(expect)
+
+    def _numbers(self) -> tuple[str, ...]:
+        return (*self.features, self._columns.label or "")
+
+    def _panels(self, rows: Rows, plan: Plan, target: int | None, *, repeats: bool = True) -> Iterator[Panel]:
+        for panel in super()._panels(rows, plan, target, repeats=repeats):
+            try:
+                labels = labels_of(panel.values[-1], panel.n_rows)
+            except DataError as error:
+                raise DataError(f"label column {self._columns.label!r}: {error}") from None
+            yield replace(panel, values=panel.values[:-1], features=self.features, labels=labels)
