@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
     from tocsin.features.periods import find_period
+    from tocsin.features.recipe import Recipe
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.detect import detect
     from tocsin.fleet.detection import Detection
@@ -35,6 +36,7 @@ _HOMES = {
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
+    "Recipe": "tocsin.features.recipe",
     "STL": "tocsin.detectors.stl",
     "SpanMSTL": "tocsin.features.multispans",
     "SpanSTL": "tocsin.features.spans",
@@ -48,8 +50,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "Recipe", "STL",
+    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

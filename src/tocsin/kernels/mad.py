@@ -89,6 +89,20 @@ def fit(
 
 
 @kernel
+def locate(
+    values: NDArray[Any], offsets: NDArray[np.int64], centers: NDArray[np.float64], scales: NDArray[np.float64]
+) -> None:
+    """Write the centre and scale of each cell as `robust` has them, both of shape (n_assets, n_features)."""
+    most = longest(offsets)
+    work = scratch(most)
+    rows, ordered = np.empty(most, np.int32), np.empty(most, values.dtype)
+    for asset in range(len(offsets) - 1):
+        for feature in range(values.shape[0]):
+            count = argsort(values[feature, offsets[asset] : offsets[asset + 1]], work, rows, ordered)
+            centers[asset, feature], scales[asset, feature] = robust(ordered, count)
+
+
+@kernel
 def _masses(below: NDArray[np.float64], upto: NDArray[np.float64], total: float, masses: NDArray[np.float64]) -> None:
     """Share a sketch's weight out among its knots: each has what lies nearer to its rank than to its neighbours'."""
     size = len(below)

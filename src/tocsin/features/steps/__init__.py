@@ -1,0 +1,1 @@
+"""The steps a recipe can have, one family a file."""
