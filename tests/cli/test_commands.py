@@ -211,7 +211,7 @@ def test_info_tells_of_a_fleet(run, folder):
 def test_info_lists_the_detectors(run):
     assert "ecod" in run("info").out
     listed = json.loads(run("info", "--json").out)["detectors"]
-    assert {"name", "about", "updates", "settings"} == set(listed[0])
+    assert {"name", "about", "updates", "labels", "extra", "settings"} == set(listed[0])
 
 
 def test_update_learns_and_knows_new_assets(run, folder, tmp_path):

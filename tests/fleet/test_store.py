@@ -87,7 +87,7 @@ def test_damaged_foreign_and_newer_folders(saved, tmp_path):
 
     original = (saved / "fleet.json").read_text()
     change(saved, format_version=99)
-    says(saved, "has format 99, this Tocsin reads up to 1; upgrade Tocsin")
+    says(saved, "has format 99, this Tocsin reads up to 2; upgrade Tocsin")
     (saved / "fleet.json").write_text(original)
     for version in ("2", None, 1.5):
         change(saved, format_version=version)

@@ -13,6 +13,7 @@ from tocsin.cli.options import (
     Features,
     Json,
     Key,
+    Label,
     Memory,
     NoHeader,
     NullValue,
@@ -42,8 +43,16 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
             "--set", metavar="NAME=VALUE", help="A setting of the detector, such as contamination=0.001; repeatable."
         ),
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="How readings become features, windows and the like: a recipe of .toml or .json, kept with the fleet.",
+        ),
+    ] = None,
     sensor: Sensor = None,
     value: Value = None,
+    label: Label = None,
     separator: Separator = None,
     no_header: NoHeader = False,
     null_value: NullValue = None,
@@ -54,10 +63,20 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Learn what is normal: one model for each asset, saved as a fleet."""
     from tocsin.cli.progress import progress
     from tocsin.cli.settings import make_detector
+    from tocsin.features.recipe import Recipe
     from tocsin.fleet.fleet import Fleet
 
     made = make_detector(detector, settings)
-    fleet = Fleet(made, key=key, time=time, features=options.names(features), sensor=sensor, value=value)
+    fleet = Fleet(
+        made,
+        key=key,
+        time=time,
+        features=options.names(features),
+        sensor=sensor,
+        value=value,
+        label=label,
+        recipe=None if recipe is None else Recipe.read(recipe),
+    )
     how = options.reading(separator, no_header, null_value, threads, memory)
     with progress("Learning") as tell:
         fleet.fit(data, progress=tell, **how)

@@ -44,6 +44,8 @@ def _detectors() -> list[dict[str, Any]]:
             "name": name,
             "about": (kind.__doc__ or "").strip().partition("\n")[0],
             "updates": kind.incremental,
+            "labels": kind.supervised,
+            "extra": kind.extra,
             "settings": kind().get_params(),
         }
         for name, kind in catalog().items()
@@ -57,11 +59,16 @@ def _show_detectors(found: list[dict[str, Any]]) -> None:
     for detector in found:
         console.print(detector["name"], style="bold")
         settings = [f"{name}={value}" for name, value in detector["settings"].items()]
-        console.print(view.bullets([detector["about"], "  ".join(settings)]))
+        needs = [f'pip install "tocsin[{detector["extra"]}]"'] if detector["extra"] else []
+        needs += ["a label column"] if detector["labels"] else []
+        lines = [detector["about"], "  ".join(settings), *([f"needs {' and '.join(needs)}"] if needs else [])]
+        console.print(view.bullets(lines))
 
 
 def _about(fleet: Fleet, path: Path) -> dict[str, Any]:
     import pyarrow.compute as pc
+
+    from tocsin.tables.columns import ROLES
 
     models = fleet.models
     threshold = pc.min_max(models.column("threshold")).as_py()
@@ -72,11 +79,10 @@ def _about(fleet: Fleet, path: Path) -> dict[str, Any]:
         "updates": fleet.detector.incremental,
         "assets": len(fleet),
         "keys": [str(key) for key in fleet.keys],
-        "key": fleet.columns.key,
-        "time": fleet.columns.time,
-        "sensor": fleet.columns.sensor,
-        "value": fleet.columns.value,
+        **{role: getattr(fleet.columns, role) for role in ROLES},
         "features": list(fleet.features),
+        "recipe": None if fleet.recipe is None else fleet.recipe.to_dict(),
+        "made": fleet.made,
         "rows": pc.sum(models.column("rows")).as_py(),
         "first_time": pc.min(models.column("first_time")).as_py(),
         "last_time": pc.max(models.column("last_time")).as_py(),
@@ -90,7 +96,9 @@ def _show(about: dict[str, Any]) -> None:
     from rich.text import Text
 
     from tocsin.cli import view
+    from tocsin.cli.report import watched
     from tocsin.cli.text import count, listed, moment, number
+    from tocsin.tables.columns import ROLES
 
     console = view.stdout()
     low, high = about["threshold"]
@@ -105,11 +113,8 @@ def _show(about: dict[str, Any]) -> None:
                 "detector": about["detector"] + ("" if about["updates"] else " (cannot be updated)"),
                 "settings": ", ".join(f"{name}={value}" for name, value in about["settings"].items()),
                 "assets": f"{about['assets']:,}: {listed(about['keys'], 8)}" if about["key"] else "1",
-                "key": about["key"],
-                "time": about["time"],
-                "sensor": about["sensor"],
-                "value": about["value"],
-                "features": f"{len(about['features'])}: {listed(about['features'])}",
+                **{role: about[role] for role in ROLES},
+                **watched(about["features"], about["made"]),
                 "learned": learned,
                 "threshold": number(low) if low == high else f"{number(low)} to {number(high)}",
                 "version": str(about["version"]),

@@ -13,6 +13,7 @@ from tocsin.cli.billion import billion
 from tocsin.cli.demo import demo
 from tocsin.cli.detect import detect
 from tocsin.cli.explain import explain
+from tocsin.cli.features import features
 from tocsin.cli.fit import fit
 from tocsin.cli.generate import generate
 from tocsin.cli.info import info
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, detect, generate, billion, info, update):
+for command in (demo, fit, score, explain, features, detect, generate, billion, info, update):
     app.command()(command)
 
 

@@ -64,6 +64,15 @@ Value = Annotated[
         metavar="COLUMN", help="In a long table, the column that holds the sensor's value.", rich_help_panel=ROLES
     ),
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column that says whether a reading is anomalous, 1, or normal, 0. It is never watched; some "
+        "detectors learn from it.",
+        rich_help_panel=ROLES,
+    ),
+]
 Separator = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tocsin.cli import view
 from tocsin.cli.text import count, duration, listed, moment, number
+from tocsin.tables.columns import ROLES
 
 if TYPE_CHECKING:
     from tocsin.fleet.fleet import Fleet
@@ -28,7 +29,7 @@ def headline(did: str, report: Report) -> RenderableType:
 def columns(fleet: Fleet) -> RenderableType:
     """Return which columns were taken, which have another role, and which were left and why."""
     roles = fleet.columns
-    shown = {"key": roles.key, "time": roles.time, "sensor": roles.sensor, "value": roles.value}
+    shown = {role: getattr(roles, role) for role in ROLES}
     named = [name for name in shown.values() if name is not None]
     reasons: dict[str, list[str]] = {}
     for column, reason in fleet.report.left_out.items():
@@ -37,12 +38,20 @@ def columns(fleet: Fleet) -> RenderableType:
     left = "\n".join(f"{listed(names)}: {reason}" for reason, names in reasons.items())
     return view.facts(
         {
-            "features": f"{len(fleet.features)}: {listed(list(fleet.features))}",
+            **watched(fleet.features, fleet.made),
             **shown,
             "left out": left or None,
             "alerts": count(fleet.report.alerts, "reading") if fleet.report.alerts else None,
         }
     )
+
+
+def watched(columns: Sequence[str], made: Sequence[str] | None) -> dict[str, str]:
+    """Return which columns are watched, and which features a recipe makes of them; None is no recipe."""
+    taken = f"{len(columns)}: {listed(columns)}"
+    if made is None:
+        return {"features": taken}
+    return {"columns": taken, "features": f"{len(made)}: {listed(made, 4)}"}
 
 
 def notes(console: Console, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -71,11 +72,14 @@ def size(many: float) -> str:
     return f"{many:.0f} B"
 
 
-def listed(names: list[str], most: int = 12) -> str:
-    """Return names with commas, the first ones only where they are many.
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names with commas, or semicolons where names have commas, the first ones only where they are many.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
+    >>> listed(["flow, min of the last 5", "flow, max of the last 5"])
+    'flow, min of the last 5; flow, max of the last 5'
     """
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    shown = names[:most]
+    between, joint = ("; ", "; and") if any(", " in name for name in shown) else (", ", " and")
+    return between.join(shown) + (f"{joint} {len(names) - most:,} more" if len(names) > most else "")

@@ -83,6 +83,12 @@ def explained(scores: pl.DataFrame) -> bool:
     return isinstance(getattr(scores.schema.get("explanations"), "inner", None), pl.Struct)
 
 
+def cause_field(scores: pl.DataFrame) -> str:
+    """Return the field of explanations that names the sensor: its own where a recipe makes features of sensors."""
+    fields = getattr(scores.schema["explanations"], "inner", pl.Struct({})).to_schema()
+    return "sensor" if "sensor" in fields else "feature"
+
+
 def require(frame: pl.DataFrame, what: str, columns: tuple[str, ...]) -> None:
     """Raise a `ColumnError` for the first column that a table lacks."""
     for column in columns:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from tocsin.evaluate.incidents import explained, incidents, require
+from tocsin.evaluate.incidents import cause_field, explained, incidents, require
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +155,8 @@ def _inside(scores: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
 
 def _judged(faults: pl.DataFrame, alerts: pl.DataFrame) -> pl.DataFrame:
     if explained(alerts):
-        feature = pl.element().struct.field("feature")  # named again for each part that a detector looks at
+        # Named again for each part that a detector looks at, and each feature that a recipe makes of a sensor.
+        feature = pl.element().struct.field(cause_field(alerts))
         named = pl.col("explanations").list.eval(feature.unique(maintain_order=True))
     else:
         named = pl.lit([], dtype=pl.List(pl.String))

@@ -72,7 +72,11 @@ def explain(
 
 def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:
     """Gather explanations into one list a row, heaviest first, for a table of `n_rows` scored rows."""
-    kinds = {name: kind for name, kind in (FIELDS | {"part": pl.String}).items() if name in explanations.columns}
+    kinds = {
+        name: kind
+        for name, kind in (FIELDS | {"part": pl.String, "sensor": pl.String}).items()
+        if name in explanations.columns
+    }
     fields = {name: kinds[name] for name in explanations.columns if name in kinds}
     lists = explanations.group_by("row", maintain_order=True).agg(explanations=pl.struct(*fields))
     every = pl.DataFrame({"row": np.arange(n_rows)})

@@ -30,6 +30,8 @@ from tocsin.panel import Panel
 __all__ = ["FORMAT_VERSION", "Feature", "Recipe"]
 
 FORMAT_VERSION = 1
+PREFIX = "recipe_"
+"""How the names of all arrays begin that a recipe learns."""
 
 State = Mapping[str, Ragged]
 
@@ -198,7 +200,7 @@ class Recipe:
     ) -> tuple[Panel, dict[str, Ragged]]:
         after: dict[str, Ragged] = {}
         for i, (step, layout) in enumerate(zip(self.steps, self._layouts(panel.features), strict=True)):
-            own = f"recipe_{i}_"
+            own = f"{PREFIX}{i}_"
             if learning:
                 state.update({f"{own}{name}": entry for name, entry in step.learn(panel, layout.chosen).items()})
             known = {name.removeprefix(own): entry for name, entry in state.items() if name.startswith(own)}

@@ -6,7 +6,7 @@ import time as clock
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,12 +18,13 @@ from tocsin.detectors.base import Detector
 from tocsin.detectors.catalog import detector_class
 from tocsin.detectors.ecod import ECOD
 from tocsin.errors import EmptyDataError, FleetError, NotFittedError, ParameterError, UnknownAssetError
+from tocsin.features.recipe import Recipe
 from tocsin.fleet import store
 from tocsin.fleet.engines import local
-from tocsin.fleet.lookup import nearest, only_asset
+from tocsin.fleet.lookup import only_asset
 from tocsin.fleet.models import ModelTable
+from tocsin.fleet.pipeline import Asked, Learned, Pipeline
 from tocsin.fleet.report import Progress, Report
-from tocsin.fleet.results import explanations, score_table, take_scores, with_explanations
 from tocsin.panel import Panel
 from tocsin.tables.columns import Columns
 from tocsin.tables.readings import Readings, open_readings
@@ -52,11 +53,15 @@ class Fleet:
         Names, globs and ``"!exclusions"``; None takes every numeric column that has no other role.
     sensor, value : str, optional
         The two columns of a long table: one row a sensor's value.
+    label : str, optional
+        The column that says whether a reading is anomalous, 1, or normal, 0; it is never a feature.
+    recipe : Recipe, optional
+        How readings become features; by default they are features as they are.
 
     Attributes
     ----------
-    detector, columns, features, version
-        What it was made with, the features that were taken, and how often it has learned.
+    detector, recipe, columns, features, version
+        What it was made with, the columns that were taken, and how often it has learned.
     report : Report
         What the last call read and did.
 
@@ -78,9 +83,12 @@ class Fleet:
         features: Sequence[str] | None = None,
         sensor: str | None = None,
         value: str | None = None,
+        label: str | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self.detector = ECOD() if detector is None else detector
-        self.columns = Columns(key, time, features, sensor, value)
+        self.recipe = recipe
+        self.columns = Columns(key, time, features, sensor, value, label)
         self.features: tuple[str, ...] = ()
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
         self.version = 0
@@ -110,35 +118,33 @@ class Fleet:
             If the readings cannot be used. The fleet is then as it was before.
         """
         self.detector.check_parameters()
-        if self.detector.supervised:
-            raise ParameterError(f"{type(self.detector).__name__} needs labels, which a fleet cannot give it yet")
         started = clock.perf_counter()
-        readings = self._open(source, None, reading)
+        pipeline = self._pipeline
+        readings = self._open(source, None, reading, labelled=pipeline.supervised)
+        pipeline.check(readings.features, self.columns.time, readings.time_type)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> tuple[ModelTable, pa.Table, dict[str, int]]:
-            models, scores = self.detector.fit_panel(panel)
-            rows = np.flatnonzero(scores.alert)
-            alerts = score_table(panel.take_rows(rows), models, take_scores(scores, rows), readings.time_type)
-            return ModelTable.of_panel(models, panel, readings.time_type), alerts, self.detector.remarks(models)
+        def learn(panel: Panel) -> Learned:
+            return pipeline.learn(panel, readings.time_type)
 
-        parts, alerts, remarks = [], [], Counter[str]()
-        for models, found, remarked in _run(readings, learn, report, progress, threads):
-            parts.append(models)
-            alerts.append(found)
-            remarks.update(remarked)
-            report.alerts += found.num_rows
+        parts, alerts, tally = [], [], _Tally()
+        for learned in _run(readings, learn, report, progress, threads):
+            tally.add(learned)
+            if learned.models is not None and learned.alerts is not None:
+                parts.append(learned.models)
+                alerts.append(learned.alerts)
+                report.alerts += learned.alerts.num_rows
         if not parts:
-            raise EmptyDataError("no readings to learn from")
+            raise pipeline.too_short(tally.short) if tally.short else EmptyDataError("no readings to learn from")
         self._models = ModelTable.concat(parts)
         self._alerts = pa.concat_tables(alerts)
         self.features, self.dtype, self.version = readings.features, readings.dtype, 1
-        short = sum(rows < FEW for rows in self._models.scalars("rows"))
+        few = sum(rows < FEW for rows in self._models.scalars("rows"))
         self._done(report, readings, started)
-        if short:
-            what = "asset has" if short == 1 else "assets have"
-            report.notes.append(f"{short:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
-        report.notes += _told(remarks)
+        if few:
+            what = "asset has" if few == 1 else "assets have"
+            report.notes.append(f"{few:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
+        report.notes += tally.lines(pipeline)
         return self
 
     def update(
@@ -150,37 +156,25 @@ class Fleet:
         """
         known = self._fitted()
         started = clock.perf_counter()
-        readings = self._open(source, self.features, reading)
+        pipeline = self._pipeline
+        readings = self._open(source, self.features, reading, labelled=pipeline.supervised)
+        pipeline.check(readings.features, self.columns.time, readings.time_type)
         report = _report_of(readings)
 
-        def learn(panel: Panel) -> tuple[ModelTable, dict[str, int]]:
-            panel, time_type = known.like_own(panel.astype(self.dtype), readings.time_type)
-            index = known.index_of(panel.keys)
-            parts: list[ModelTable] = []
-            remarks: dict[str, int] = {}
-            old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
-            if len(old):
-                part, before = panel.take_assets(old), known.take(index[old])
-                models = self.detector.update_panel(before.to_models(), part)
-                table = ModelTable.of_panel(models, part, time_type, before.scalars("version"))
-                parts.append(table.since(before))
-            if len(new):
-                part = panel.take_assets(new)
-                models, _ = self.detector.fit_panel(part)
-                remarks = self.detector.remarks(models)
-                parts.append(ModelTable.of_panel(models, part, time_type))
-            return ModelTable.concat(parts), remarks
+        def learn(panel: Panel) -> Learned:
+            return pipeline.update(known, panel.astype(self.dtype), readings.time_type)
 
-        parts, remarks = [], Counter[str]()
-        for models, remarked in _run(readings, learn, report, progress, threads):
-            parts.append(models)
-            remarks.update(remarked)
+        parts, tally = [], _Tally()
+        for learned in _run(readings, learn, report, progress, threads):
+            tally.add(learned)
+            if learned.models is not None:
+                parts.append(learned.models)
         if not parts:
-            raise EmptyDataError("no readings to learn from")
+            raise pipeline.too_short(tally.short) if tally.short else EmptyDataError("no readings to learn from")
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         self._done(report, readings, started)
-        report.notes += _told(remarks)
+        report.notes += tally.lines(pipeline)
         return self
 
     # Scoring ---------------------------------------------------------------------------------------------------------
@@ -234,43 +228,60 @@ class Fleet:
         started = clock.perf_counter()
         readings = self._open(source, self._features(), reading)
         report = _report_of(readings)
-        known = self._fitted()
+        known, pipeline, asked = self._fitted(), self._pipeline, Asked(explain, explain_all, only_alerts)
+        pipeline.check(readings.features, self.columns.time, readings.time_type)
 
-        def judge(panel: Panel) -> tuple[pa.Table, int, list[str]]:
+        def judge(panel: Panel) -> tuple[pa.Table, list[str], int]:
             panel, index, missing = known.known(panel)
             if missing and unknown == "error":
                 raise _unknown(missing[0], known)
-            models = known.take(index).to_models()
-            scores, _ = self.detector.score_panel(models, panel)
-            rows = np.flatnonzero(scores.alert) if only_alerts else np.arange(panel.n_rows)
-            part, kept = (panel.take_rows(rows), take_scores(scores, rows)) if only_alerts else (panel, scores)
-            table = score_table(part, models, kept, readings.time_type)
-            if explain:
-                chosen = np.arange(len(rows)) if explain_all else np.flatnonzero(kept.alert)
-                reasons = explanations(self.detector, models, panel, scores, rows[chosen], explain)
-                table = with_explanations(table, reasons, chosen)
-            return table, int(scores.alert.sum()), missing
+            table, alerts = pipeline.judge(known.take(index), panel, readings.time_type, asked)
+            return table, missing, alerts
 
-        with ExitStack() as stack:
-            writer = stack.enter_context(ResultWriter(out)) if out is not None else None
-            tables = []
-            for table, alerts, missing in _run(readings, judge, report, progress, threads):
+        def judged() -> Iterator[tuple[pa.Table, list[str]]]:
+            for table, missing, alerts in _run(readings, judge, report, progress, threads):
                 report.alerts += alerts
-                report.unknown_assets += missing
-                if writer is None:
-                    tables.append(table)
-                else:
-                    writer.write(table)
-            if 0 < len(report.unknown_assets) == report.assets:
-                raise UnknownAssetError(
-                    f"none of the {len(report.unknown_assets)} assets has a model, such as "
-                    f"{report.unknown_assets[0]!r}; is the key column right?"
-                )
+                yield table, missing
+
+        frame = _gathered(judged(), report, out)
         self._done(report, readings, started)
-        if out is not None:
-            return None
-        frame = pl.from_arrow(pa.concat_tables(tables))
-        assert isinstance(frame, pl.DataFrame)
+        if pipeline.warm_up:
+            report.notes.append(_warm_up(pipeline.warm_up))
+        return frame
+
+    def transform(
+        self,
+        source: Any,
+        *,
+        out: str | Path | None = None,
+        progress: Progress | None = None,
+        threads: int | None = None,
+        **reading: Any,
+    ) -> pl.DataFrame | None:
+        """Return the features of readings, as the detector gets them from the fleet's recipe.
+
+        Takes what `score` takes; assets without a model are left out, and so are each asset's first rows, which have no
+        features yet.
+
+        Returns
+        -------
+        polars.DataFrame or None
+            key, time and a column a feature, asset by asset; None if written to `out`.
+        """
+        started = clock.perf_counter()
+        readings = self._open(source, self._features(), reading)
+        report = _report_of(readings)
+        known, pipeline = self._fitted(), self._pipeline
+        pipeline.check(readings.features, self.columns.time, readings.time_type)
+
+        def derive(panel: Panel) -> tuple[pa.Table, list[str]]:
+            panel, index, missing = known.known(panel)
+            return pipeline.transform(known.take(index), panel, readings.time_type), missing
+
+        frame = _gathered(_run(readings, derive, report, progress, threads), report, out)
+        self._done(report, readings, started)
+        if pipeline.warm_up:
+            report.notes.append(_warm_up(pipeline.warm_up))
         return frame
 
     def explain_at(self, source: Any, asset: Any = None, at: Any = None, top: int = 5, **reading: Any) -> pl.DataFrame:
@@ -296,15 +307,10 @@ class Fleet:
         part, index, missing = known.known(only_asset(readings.panels(), asset))
         if missing:
             raise _unknown(missing[0], known)
-        models = known.take(index).to_models()
-        scores, _ = self.detector.score_panel(models, part)
-        row = int(np.argmax(scores.score)) if at is None else nearest(part, at, readings.time_type)
-        chosen = np.array([row])
-        one = take_scores(scores, chosen)
-        reasons = explanations(self.detector, models, part, scores, chosen, top)
-        table = pl.from_arrow(score_table(part.take_rows(chosen), models, one, readings.time_type))
+        one, reasons = self._pipeline.explain_at(known.take(index), part, readings.time_type, at, top)
+        table = pl.from_arrow(one)
         assert isinstance(table, pl.DataFrame)
-        return table.join(reasons.drop("row"), how="cross")
+        return table.join(reasons, how="cross")
 
     # Keeping ---------------------------------------------------------------------------------------------------------
 
@@ -325,6 +331,7 @@ class Fleet:
             detector=type(self.detector).__name__.lower(),
             parameters=self.detector.get_params(),
             columns=asdict(self.columns),
+            recipe=None if self.recipe is None else self.recipe.to_dict(),
             features=list(self.features),
             dtype=self.dtype.name,
             version=self.version,
@@ -343,7 +350,8 @@ class Fleet:
         try:
             detector = detector_class(header.detector)(**header.parameters)
             detector.check_parameters()
-            fleet = cls(detector, **header.columns)
+            recipe = None if header.recipe is None else Recipe.of_dict(header.recipe)
+            fleet = cls(detector, **header.columns, recipe=recipe)
         except (TypeError, ParameterError) as error:
             raise FleetError(f"{path} does not fit this Tocsin: {error}") from None
         fleet.features, fleet.version = tuple(header.features), header.version
@@ -369,6 +377,11 @@ class Fleet:
         """The keys of the assets that have a model."""
         return self._fitted().scalars("key")
 
+    @property
+    def made(self) -> list[str] | None:
+        """The features that the recipe makes; None without a recipe."""
+        return None if self.recipe is None else [feature.name for feature in self.recipe.outputs(self.features)]
+
     def __len__(self) -> int:
         """How many assets have a model."""
         return 0 if self._models is None else len(self._models)
@@ -377,8 +390,15 @@ class Fleet:
         """Return how the fleet was made, and its size."""
         return f"Fleet({self.detector!r}, key={self.columns.key!r}, time={self.columns.time!r}) of {len(self)} assets"
 
-    def _open(self, source: Any, expect: Sequence[str] | None, reading: dict[str, Any]) -> Readings:
-        return open_readings(source, self.columns, expect=expect, infinite=self.detector.infinite, **reading)
+    @property
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(self.detector, self.recipe)
+
+    def _open(
+        self, source: Any, expect: Sequence[str] | None, reading: dict[str, Any], *, labelled: bool = False
+    ) -> Readings:
+        infinite = self.detector.infinite
+        return open_readings(source, self.columns, expect=expect, infinite=infinite, labelled=labelled, **reading)
 
     def _fitted(self) -> ModelTable:
         if self._models is None:
@@ -396,12 +416,34 @@ class Fleet:
         return self
 
 
-def _told(remarks: Counter[str]) -> list[str]:
-    """Return the remarks that are true of the most assets as lines."""
-    most = remarks.most_common(MOST_REMARKS)
-    lines = [f"{count:,} {'asset' if count == 1 else 'assets'}: {what}" for what, count in most]
-    more = len(remarks) - len(most)
-    return [*lines, f"{more:,} more such remarks, on fewer assets"] if more else lines
+@dataclass(slots=True)
+class _Tally:
+    """What is to be told of all panels together."""
+
+    remarks: Counter[str] = field(default_factory=Counter)
+    short: list[str] = field(default_factory=list)
+
+    def add(self, learned: Learned) -> None:
+        self.remarks.update(learned.remarks)
+        self.short += learned.short
+
+    def lines(self, pipeline: Pipeline) -> list[str]:
+        """Return the remarks that are true of the most assets, and who was left out."""
+        most = self.remarks.most_common(MOST_REMARKS)
+        lines = [f"{count:,} {'asset' if count == 1 else 'assets'}: {what}" for what, count in most]
+        if more := len(self.remarks) - len(most):
+            lines.append(f"{more:,} more such remarks, on fewer assets")
+        if self.short:
+            who = f"asset {self.short[0]!r}" if len(self.short) == 1 else f"{len(self.short):,} assets"
+            lines.append(f"{who} left out: fewer than the {pipeline.warm_up + 1:,} rows that the recipe needs")
+        if pipeline.warm_up:
+            lines.append(_warm_up(pipeline.warm_up))
+        return lines
+
+
+def _warm_up(rows: int) -> str:
+    first = "row of each asset gets" if rows == 1 else f"{rows:,} rows of each asset get"
+    return f"the first {first} no score: the recipe looks back so far"
 
 
 def _report_of(readings: Readings) -> Report:
@@ -427,6 +469,37 @@ def _run(
         if progress is not None:
             progress(report.rows, readings.total_rows)
         yield result
+
+
+def _gathered(
+    tables: Iterator[tuple[pa.Table, list[str]]], report: Report, out: str | Path | None
+) -> pl.DataFrame | None:
+    """Put tables one under the other, in memory or in a file; each comes with the keys of assets without a model.
+
+    Raises
+    ------
+    UnknownAssetError
+        If no asset has one.
+    """
+    with ExitStack() as stack:
+        writer = stack.enter_context(ResultWriter(out)) if out is not None else None
+        kept = []
+        for table, missing in tables:
+            report.unknown_assets += missing
+            if writer is None:
+                kept.append(table)
+            else:
+                writer.write(table)
+        if 0 < len(report.unknown_assets) == report.assets:
+            raise UnknownAssetError(
+                f"none of the {len(report.unknown_assets)} assets has a model, such as "
+                f"{report.unknown_assets[0]!r}; is the key column right?"
+            )
+    if out is not None:
+        return None
+    frame = pl.from_arrow(pa.concat_tables(kept))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def _unknown(key: str, known: ModelTable) -> UnknownAssetError:

@@ -107,9 +107,9 @@ class ModelTable:
             odd = panel.keys.filter(keys.is_null())[0].as_py()
             raise ColumnError(f"asset {odd!r} cannot join a fleet whose keys are of type {self.keys.type}; rename it")
         own = self.table.schema.field("first_time").type
-        if time_type is not None and _is_clock(time_type) != _is_clock(own):
+        if time_type is not None and is_clock(time_type) != is_clock(own):
             kinds = ("dates and times", "whole numbers")
-            here, there = kinds if _is_clock(time_type) else kinds[::-1]
+            here, there = kinds if is_clock(time_type) else kinds[::-1]
             raise ColumnError(f"times are {here} here, but {there} in the fleet; give the same kind of times")
         return replace(panel, keys=keys), None if time_type is None else own
 
@@ -161,7 +161,8 @@ class ModelTable:
         return values
 
 
-def _is_clock(time_type: pa.DataType) -> bool:
+def is_clock(time_type: pa.DataType) -> bool:
+    """Return whether times are dates and times, rather than whole numbers."""
     return bool(pa.types.is_timestamp(time_type) or pa.types.is_date(time_type))
 
 

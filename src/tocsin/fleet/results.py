@@ -15,16 +15,29 @@ from tocsin.tables.times import restore_times
 
 
 def score_table(panel: Panel, models: Models, scores: Scores, time_type: pa.DataType | None) -> pa.Table:
-    """Return key, time (if there is one), score, p_value, alert and threshold of each row."""
-    assets = panel.asset_of_row
-    columns = {"key": panel.keys.take(pa.array(assets))}
+    """Return key, time (if there is one), score, p_value, alert and threshold of each row; NaN becomes null."""
+    columns = row_names(panel, time_type)
+    columns["score"] = pa.array(scores.score, from_pandas=True)
+    columns["p_value"] = pa.array(scores.p_value, from_pandas=True)
+    columns["alert"] = pa.array(scores.alert)
+    columns["threshold"] = pa.array(models.threshold[panel.asset_of_row])
+    return pa.table(columns)
+
+
+def row_names(panel: Panel, time_type: pa.DataType | None) -> dict[str, pa.Array]:
+    """Return key and time (if there is one) of each row."""
+    columns = {"key": panel.keys.take(pa.array(panel.asset_of_row))}
     if panel.times is not None and time_type is not None:
         columns["time"] = restore_times(panel.times, time_type)
-    columns["score"] = pa.array(scores.score)
-    columns["p_value"] = pa.array(scores.p_value)
-    columns["alert"] = pa.array(scores.alert)
-    columns["threshold"] = pa.array(models.threshold[assets])
-    return pa.table(columns)
+    return columns
+
+
+def spread(scores: Scores, rows: NDArray[np.int64], n_rows: int) -> Scores:
+    """Return scores as those of the given rows among `n_rows`; the others have none, which is NaN, and are no alert."""
+    score, p_value = np.full(n_rows, np.nan), np.full(n_rows, np.nan)
+    alert = np.zeros(n_rows, np.bool_)
+    score[rows], p_value[rows], alert[rows] = scores.score, scores.p_value, scores.alert
+    return Scores(score, p_value, alert)
 
 
 def take_scores(scores: Scores, rows: NDArray[np.int64]) -> Scores:

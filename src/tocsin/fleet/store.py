@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tocsin.errors import FleetError, OutputError
 from tocsin.fleet.models import COLUMNS
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Since 2 a fleet may have a recipe, and a label among its columns."""
 HEADER = "fleet.json"
 
 
@@ -38,6 +39,7 @@ class Header(BaseModel):
     detector: str
     parameters: dict[str, str | int | float | bool | None]
     columns: dict[str, Any]
+    recipe: dict[str, Any] | None = None
     features: list[str]
     dtype: Literal["float32", "float64"]
     version: int
