@@ -317,3 +317,36 @@ def test_brackets_in_names_are_no_markup(run, tmp_path):
     shown = run("explain", tmp_path / "fleet", tmp_path / "odd.csv", "--asset", "[red]a").out
     assert shown.startswith("[red]a  ")
     assert "[bold]flow was" in shown
+
+
+def test_a_recipe_makes_features_that_are_kept_with_the_fleet(run, folder, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[[steps]]\nstep = "window"\nsize = 5\nstatistics = ["mean", "max"]\n')
+    flags = ["--key", "asset", "--time", "time", "--recipe", recipe]
+    ran = run("fit", folder / "training.csv", *flags, "--out", tmp_path / "fleet")
+    assert ran.code == 0
+    assert "mean of the last 5; " in " ".join(ran.out.split())
+    assert "the first 4 rows of each asset get no score" in " ".join(ran.out.split())
+    about = json.loads(run("info", tmp_path / "fleet", "--json").out)
+    assert about["recipe"]["steps"][0] | {"size": 5, "statistics": ["mean", "max"]} == about["recipe"]["steps"][0]
+    assert len(about["made"]) == 2 * len(about["features"])
+    ran = run("score", tmp_path / "fleet", folder / "later.csv", "--explain", "1", "--out", tmp_path / "scores.parquet")
+    assert ran.code == 0
+    scores = pl.read_parquet(tmp_path / "scores.parquet")
+    assert scores["score"].null_count() == 4 * scores["key"].n_unique()
+    reasons = scores.filter("alert")["explanations"].list.first().struct.unnest()
+    assert set(reasons["sensor"]) <= set(about["features"])
+    assert set(reasons["feature"]) <= set(about["made"])
+    ran = run("features", tmp_path / "fleet", folder / "later.csv", "--out", tmp_path / "features.parquet", "--json")
+    assert json.loads(ran.out)["made"] == about["made"]
+    assert pl.read_parquet(tmp_path / "features.parquet").columns == ["key", "time", *about["made"]]
+
+
+def test_a_label_is_said_and_no_feature(run, folder, tmp_path):
+    labelled = pl.read_csv(folder / "training.csv").with_columns(fault=0)
+    labelled.write_csv(tmp_path / "labelled.csv")
+    flags = ["--key", "asset", "--time", "time", "--label", "fault", "--out", tmp_path / "fleet"]
+    ran = run("fit", tmp_path / "labelled.csv", *flags)
+    assert "label     fault" in ran.out
+    assert "fault" not in json.loads(run("info", tmp_path / "fleet", "--json").out)["features"]
+    assert run("score", tmp_path / "fleet", folder / "later.csv").code == 0

@@ -104,7 +104,7 @@ def test_a_saved_fleet_keeps_its_recipe(tmp_path):
     header = json.loads((tmp_path / "fleet" / "fleet.json").read_text())
     header["recipe"]["format_version"] = 99
     (tmp_path / "fleet" / "fleet.json").write_text(json.dumps(header))
-    with pytest.raises(FleetError, match="newer|upgrade"):
+    with pytest.raises(FleetError, match="newer Tocsin"):
         Fleet.load(tmp_path / "fleet")
 
 
