@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @kernel
-def _lower(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> None:
+def _lower(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], d: NDArray[Any], out: NDArray[Any]) -> None:
     for i in range(len(out)):
         left = a[i] if a[i] < b[i] else b[i]
         right = c[i] if c[i] < d[i] else d[i]
@@ -32,7 +32,7 @@ def _lower(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> Non
 
 
 @kernel
-def _higher(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> None:
+def _higher(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], d: NDArray[Any], out: NDArray[Any]) -> None:
     for i in range(len(out)):
         left = a[i] if a[i] > b[i] else b[i]
         right = c[i] if c[i] > d[i] else d[i]
@@ -40,7 +40,7 @@ def _higher(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> No
 
 
 @kernel
-def _extreme(x: Floats, size: int, highest: bool, work: Floats, out: NDArray[Any]) -> None:
+def _extreme(x: NDArray[Any], size: int, highest: bool, work: NDArray[Any], out: NDArray[Any]) -> None:
     """Write the lowest or highest value of each window; those of four pieces may overlap, which does no harm."""
     rows, width = len(out), 1
     source, target, spare = x, work[0], work[1]
@@ -122,60 +122,75 @@ def _mean(x: Floats, size: int, work: Floats, means: Floats, out: NDArray[Any]) 
 
 
 @kernel
-def _join(
-    a: Floats, b: Floats, squares_a: Floats, squares_b: Floats, products_a: Floats, products_b: Floats,
-    square: float, product: float, sums: Floats, squares: Floats, products: Floats,
-) -> None:  # fmt: skip
-    for i in range(len(sums)):
+def _join(a: Floats, b: Floats, of_a: Floats, of_b: Floats, square: float, product: float, out: Floats) -> None:
+    """Write the squares or products of two pieces together, whose sums are `a` and `b`; one of the factors is 0.
+
+    A loop with more arrays than this would not be told that they are apart, and go one by one.
+    """
+    for i in range(len(out)):
         delta = b[i] - a[i]
-        sums[i] = a[i] + b[i]
-        squares[i] = squares_a[i] + squares_b[i] + delta * delta * square
-        products[i] = products_a[i] + products_b[i] + delta * product
+        out[i] = of_a[i] + of_b[i] + (delta * delta * square + delta * product)
 
 
 @kernel
 def _take_in(
-    sums: Floats, squares: Floats, products: Floats, scale: float, share: float, square: float, product: float,
-    means: Floats, own_squares: Floats, own_products: Floats,
-) -> None:  # fmt: skip
-    for i in range(len(means)):
+    means: Floats, sums: Floats, scale: float, squares: Floats, square: float, product: float, own: Floats
+) -> None:
+    """Add the squares or products of a piece to those of the pieces before it, whose means are `means`."""
+    for i in range(len(own)):
         delta = sums[i] * scale - means[i]
-        own_squares[i] += squares[i] + delta * delta * square
-        own_products[i] += products[i] + delta * product
-        means[i] += delta * share
+        own[i] += squares[i] + (delta * delta * square + delta * product)
 
 
 @kernel
-def _moments(x: Floats, size: int, rows: int, work: Floats, own: Floats) -> None:
-    """Write mean, squares about it, and products with the row number about both means, of each window, into `own`.
+def _moments(x: Floats, size: int, products: bool, work: Floats, means: Floats, own: Floats) -> None:
+    """Write the squares of each window about its mean, or its products with the row number about both means.
 
     Two pieces merge by their weights and the distance of their means (Chan, Golub and LeVeque 1983), in both.
     """
-    width, done = 1, 0
-    source, target = work[:3], work[3:6]
-    source[0, : rows + size - 1] = x[: rows + size - 1]
-    source[1:, : rows + size - 1] = 0.0
-    own[:, :rows] = 0.0
+    rows, width, done = len(own), 1, 0
+    sums, next_sums, parts, next_parts = x, work[0], work[1], work[2]
+    spare_sums = work[3]
+    parts[: rows + size - 1] = 0.0
+    own[:], means[:rows] = 0.0, 0.0
     while True:
         if size & width:
-            total = done + width
+            piece, end = sums[done : done + rows], done + rows
+            total, scale = done + width, 1.0 / width
             # Of the first piece all is taken over: its mean by a share of 1, with nothing to be far from.
-            weight = done * (width / total)
-            _take_in(
-                source[0, done : done + rows], source[1, done : done + rows], source[2, done : done + rows],
-                1.0 / width, width / total, weight, weight * (0.5 * total), own[0, :rows], own[1, :rows], own[2, :rows],
-            )  # fmt: skip
+            share = width / total
+            square = 0.0 if products else done * share
+            product = done * share * (0.5 * total) if products else 0.0
+            _take_in(means[:rows], piece, scale, parts[done:end], square, product, own)
+            _go_on(means[:rows], piece, scale, share, means[:rows])
             done = total
         if 2 * width > size:
             return
         n = rows + size - 2 * width
-        _join(
-            source[0, :n], source[0, width : width + n], source[1, :n], source[1, width : width + n],
-            source[2, :n], source[2, width : width + n], 0.5 / width, 0.5 * width,
-            target[0, :n], target[1, :n], target[2, :n],
-        )  # fmt: skip
-        source, target = target, source
+        square, product = 0.0 if products else 0.5 / width, 0.5 * width if products else 0.0
+        first, second = sums[:n], sums[width : width + n]
+        _join(first, second, parts[:n], parts[width : width + n], square, product, next_parts[:n])
+        _twice(first, second, next_sums[:n])
+        sums, next_sums, spare_sums = next_sums, spare_sums, next_sums
+        parts, next_parts = next_parts, parts
         width *= 2
+
+
+@kernel
+def _finish(x: Floats, scale: float, root: bool, out: NDArray[Any]) -> None:
+    """Write a multiple of each value, or the root of it."""
+    if root:
+        for i in range(len(out)):
+            out[i] = np.sqrt(x[i] * scale)
+    else:
+        for i in range(len(out)):
+            out[i] = x[i] * scale
+
+
+@kernel
+def _minus(a: Floats, b: Floats, out: NDArray[Any]) -> None:
+    for i in range(len(out)):
+        out[i] = a[i] - b[i]
 
 
 @kernel
@@ -265,7 +280,8 @@ def statistics(
     with the logarithm of the size. A window with missing values is summed up one by one.
     """
     tile = max(TILE, 2 * size)
-    x, work, own = np.empty(tile + size), np.empty((6, tile + size)), np.empty((3, tile + size))
+    x, work, own = np.empty(tile + size), np.empty((4, tile + size)), np.empty((2, tile + size))
+    extremes = np.empty((2, tile + size), values.dtype)
     spread = np.float64(size) * (np.float64(size) * np.float64(size) - 1.0) / 12.0
     for asset in range(len(offsets) - 1):
         first, rows = offsets[asset], offsets[asset + 1] - offsets[asset] - (size - 1)
@@ -274,26 +290,24 @@ def statistics(
             for at in range(0, rows, tile):
                 n, begin = min(tile, rows - at), out_offsets[asset] + at
                 end = begin + n
-                gaps = _fill(values[chosen[column], first + at : first + at + n + size - 1], x)
+                part = values[chosen[column], first + at : first + at + n + size - 1]
+                gaps = _fill(part, x)
                 if wanted[MEAN] >= 0:
                     _mean(x, size, work, own[0], out[wanted[MEAN], begin:end])
                 if wanted[MIN] >= 0:
-                    _extreme(x, size, False, work, out[wanted[MIN], begin:end])
+                    _extreme(part, size, False, extremes, out[wanted[MIN], begin:end])
                 if wanted[MAX] >= 0:
-                    _extreme(x, size, True, work, out[wanted[MAX], begin:end])
+                    _extreme(part, size, True, extremes, out[wanted[MAX], begin:end])
                 if wanted[RANGE] >= 0:
-                    _extreme(x, size, False, work, own[0, :n])
-                    _extreme(x, size, True, work, own[1, :n])
-                    for i in range(n):
-                        out[wanted[RANGE], begin + i] = own[1, i] - own[0, i]
-                if wanted[STD] >= 0 or wanted[SLOPE] >= 0:
-                    _moments(x, size, n, work, own)
-                    if wanted[STD] >= 0:
-                        for i in range(n):
-                            out[wanted[STD], begin + i] = np.sqrt(own[1, i] / (size - 1))
-                    if wanted[SLOPE] >= 0:
-                        for i in range(n):
-                            out[wanted[SLOPE], begin + i] = own[2, i] / spread
+                    _extreme(part, size, False, extremes, own[0, :n])
+                    _extreme(part, size, True, extremes, own[1, :n])
+                    _minus(own[1, :n], own[0, :n], out[wanted[RANGE], begin:end])
+                if wanted[STD] >= 0:
+                    _moments(x, size, False, work, own[0], own[1, :n])
+                    _finish(own[1, :n], 1.0 / (size - 1), True, out[wanted[STD], begin:end])
+                if wanted[SLOPE] >= 0:
+                    _moments(x, size, True, work, own[0], own[1, :n])
+                    _finish(own[1, :n], 1.0 / spread, False, out[wanted[SLOPE], begin:end])
                 if gaps:
                     _mend(x, size, wanted, out, begin, n)
 
@@ -301,14 +315,38 @@ def statistics(
 @kernel
 def _place(ordered: Floats, count: int, value: float) -> int:
     """Return how many of the first `count` ascending values are under `value`."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
+    low, left = 0, count
+    while left > 0:
+        half = left // 2
+        under = ordered[low + half] < value
+        low = low + half + 1 if under else low
+        left = left - half - 1 if under else half
     return low
+
+
+@kernel
+def _exchange(ordered: Floats, count: int, old: float, new: float) -> int:
+    """Take a value out of ascending ones and put one in, either of which may be missing; return how many there are."""
+    if old == old:
+        at = _place(ordered, count, old)
+    elif new == new:
+        at = count
+        count += 1
+    else:
+        return count
+    if new != new:
+        count -= 1
+        for i in range(at, count):
+            ordered[i] = ordered[i + 1]
+        return count
+    while at + 1 < count and old == old and ordered[at + 1] < new:
+        ordered[at] = ordered[at + 1]
+        at += 1
+    while at > 0 and ordered[at - 1] > new:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = new
+    return count
 
 
 @kernel
@@ -333,18 +371,8 @@ def quantiles(
             x = values[chosen[column], offsets[asset] : offsets[asset + 1]]
             count = 0
             for row in range(len(x)):
-                if row >= size and x[row - size] == x[row - size]:
-                    place = _place(ordered, count, np.float64(x[row - size]))
-                    count -= 1
-                    for i in range(place, count):
-                        ordered[i] = ordered[i + 1]
-                if x[row] == x[row]:
-                    value = np.float64(x[row]) + 0.0  # -0.0 is 0.0, whichever of them came first
-                    place = _place(ordered, count, value)
-                    for i in range(count, place, -1):
-                        ordered[i] = ordered[i - 1]
-                    ordered[place] = value
-                    count += 1
+                old = np.float64(x[row - size]) if row >= size else np.nan
+                count = _exchange(ordered, count, old, np.float64(x[row]) + 0.0)  # -0.0 becomes 0.0
                 if row < size - 1:
                     continue
                 to = out_offsets[asset] + row - (size - 1)
