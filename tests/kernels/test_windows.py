@@ -83,15 +83,31 @@ def test_a_window_depends_on_its_own_rows_alone(size):
         assert part.tobytes() == np.ascontiguousarray(whole[:, :, first : last - size + 1]).tobytes()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [2, 6, 8, 13])
+def test_a_missing_value_changes_no_window_but_its_own(dtype, size):
+    values, offsets = readings(dtype, lengths=(300,))
+    values = values[[0, 2]]
+    values[0, :40] = -0.0
+    before, _ = statistics(values, offsets, size)
+    values[:, 150] = np.nan
+    after, _ = statistics(values, offsets, size)
+    others = np.r_[0 : 150 - size + 1, 151 : 300 - size + 1]
+    assert np.ascontiguousarray(after[:, :, others]).tobytes() == np.ascontiguousarray(before[:, :, others]).tobytes()
+    assert (after[:, :, 150] != before[:, :, 150]).any()
+
+
 @pytest.mark.parametrize("value", [0.1, -7.3, 1e15])
 def test_a_constant_has_itself_as_mean_and_no_spread(value):
     values = np.full((1, 60), value)
     found, _ = statistics(values, np.array([0, 60]), 10)
     for which, expected in enumerate([value, value, value, 0.0, 0.0, 0.0]):
         assert set(found[0, which]) == {expected}
-    values[0, ::7] = np.nan
-    found, _ = statistics(values, np.array([0, 60]), 10)
-    assert set(found[0, 0]) == {value}
+    for gap in (7, 3):
+        values[0, ::gap] = np.nan
+        found, _ = statistics(values, np.array([0, 60]), 10)
+        for which, expected in enumerate([value, value, value, 0.0, 0.0, 0.0]):
+            assert set(found[0, which]) == {expected}
 
 
 def test_a_high_level_costs_no_digits():

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import (
     ColumnError,
@@ -32,6 +33,8 @@ __all__ = ["FORMAT_VERSION", "Feature", "Recipe"]
 FORMAT_VERSION = 1
 PREFIX = "recipe_"
 """How the names of all arrays begin that a recipe learns."""
+_LARGE = 1 << 20
+"""From how many bytes on memory comes from the operating system, page by page."""
 
 State = Mapping[str, Ragged]
 
@@ -326,15 +329,22 @@ def _step(
         after[f"{own}levels"] = Ragged.of_rows(levels)
     skips = np.minimum(np.maximum(warm_up - known, 0), np.diff(panel.offsets))
     out_offsets = _starts(np.diff(panel.offsets) - skips)
-    out = np.empty((len(layout.outputs), out_offsets[-1]), dtype)
+    out = _room(len(layout.outputs), int(out_offsets[-1]), dtype)
     kernels.shifted(panel.values, panel.offsets, layout.passed, skips, 0, layout.places, out, out_offsets)
-    times, labels = panel.times, panel.labels
-    if skips.any():
-        rows = np.repeat(panel.offsets[:-1] + skips - out_offsets[:-1], np.diff(out_offsets)) + np.arange(len(out[0]))
-        times = None if times is None else times[rows]
-        labels = None if labels is None else labels[rows]
+    times = _shorter(panel.times, panel.offsets, skips, out_offsets)
+    labels = _shorter(panel.labels, panel.offsets, skips, out_offsets)
     step.fill(Rows(values, offsets, chosen, layout.targets, out, out_offsets, times, levels), state)
     return Panel(out, out_offsets, panel.keys, tuple(feature.name for feature in layout.outputs), times, labels)
+
+
+def _shorter(what: NDArray[Any] | None, offsets: Whole, skips: Whole, out_offsets: Whole) -> NDArray[Any] | None:
+    """Return times or labels without the first rows of each asset."""
+    if what is None or not skips.any():
+        return what
+    left, only = np.empty((1, out_offsets[-1]), what.dtype), np.zeros(1, np.int64)
+    kernels.shifted(what[None, :], offsets, only, skips, 0, only, left, out_offsets)
+    first: NDArray[Any] = left[0]
+    return first
 
 
 def _remembered(memory: State, name: str, panel: Panel, dtype: np.dtype[Any]) -> Ragged:
@@ -345,6 +355,19 @@ def _remembered(memory: State, name: str, panel: Panel, dtype: np.dtype[Any]) ->
         )
     found = memory[name]
     return Ragged(np.ascontiguousarray(found.values, dtype), found.offsets)
+
+
+def _room(width: int, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return memory for features.
+
+    Arrow's pool hands out again what the last panel gave back. From the operating system it would come cleared, which
+    costs as much as filling it.
+    """
+    size = width * rows
+    if size * dtype.itemsize < _LARGE:
+        return np.empty((width, rows), dtype)
+    buffer = pa.allocate_buffer(size * dtype.itemsize, resizable=False)
+    return np.frombuffer(buffer, dtype).reshape(width, rows)
 
 
 def _starts(lengths: Whole) -> Whole:

@@ -20,14 +20,10 @@ Floats = NDArray[np.float64]
 
 
 @kernel
-def _join(
-    re: Floats, im: Floats, far_re: Floats, far_im: Floats, cos: float, sin: float, out_re: Floats, out_im: Floats
-) -> None:
-    """Write the sum of pieces and of later ones turned back by an angle."""
-    for i in range(len(out_re)):
-        real, imaginary = far_re[i] * cos + far_im[i] * sin, far_im[i] * cos - far_re[i] * sin
-        out_re[i] = re[i] + real
-        out_im[i] = im[i] + imaginary
+def _join(near: Floats, far: Floats, other: Floats, cos: float, sin: float, out: Floats) -> None:
+    """Write one part of pieces and of later ones turned back by an angle; `other` is the other part of these."""
+    for i in range(len(out)):
+        out[i] = near[i] + (far[i] * cos + other[i] * sin)
 
 
 @kernel
@@ -42,15 +38,15 @@ def _transform(x: Floats, size: int, rows: int, turn: int, circle: Floats, work:
     while True:
         if size & width:
             angle, end = turn * done % size, done + rows
-            _join(own_re, own_im, re[done:end], im[done:end], circle[0, angle], circle[1, angle], own_re, own_im)
+            _join(own_re, re[done:end], im[done:end], circle[0, angle], circle[1, angle], own_re)
+            _join(own_im, im[done:end], re[done:end], circle[0, angle], -circle[1, angle], own_im)
             done += width
         if 2 * width > size:
             return
         n, angle = rows + size - 2 * width, turn * width % size
-        _join(
-            re[:n], im[:n], re[width : width + n], im[width : width + n], circle[0, angle], circle[1, angle],
-            next_re[:n], next_im[:n],
-        )  # fmt: skip
+        far_re, far_im = re[width : width + n], im[width : width + n]
+        _join(re[:n], far_re, far_im, circle[0, angle], circle[1, angle], next_re[:n])
+        _join(im[:n], far_im, far_re, circle[0, angle], -circle[1, angle], next_im[:n])
         re, im, next_re, next_im = next_re, next_im, re, im
         width *= 2
 

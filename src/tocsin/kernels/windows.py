@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @kernel
-def _lower(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> None:
+def _lower(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], d: NDArray[Any], out: NDArray[Any]) -> None:
     for i in range(len(out)):
         left = a[i] if a[i] < b[i] else b[i]
         right = c[i] if c[i] < d[i] else d[i]
@@ -32,7 +32,7 @@ def _lower(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> Non
 
 
 @kernel
-def _higher(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> None:
+def _higher(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], d: NDArray[Any], out: NDArray[Any]) -> None:
     for i in range(len(out)):
         left = a[i] if a[i] > b[i] else b[i]
         right = c[i] if c[i] > d[i] else d[i]
@@ -40,7 +40,7 @@ def _higher(a: Floats, b: Floats, c: Floats, d: Floats, out: NDArray[Any]) -> No
 
 
 @kernel
-def _extreme(x: Floats, size: int, highest: bool, work: Floats, out: NDArray[Any]) -> None:
+def _extreme(x: NDArray[Any], size: int, highest: bool, work: NDArray[Any], out: NDArray[Any]) -> None:
     """Write the lowest or highest value of each window; those of four pieces may overlap, which does no harm."""
     rows, width = len(out), 1
     source, target, spare = x, work[0], work[1]
@@ -77,7 +77,7 @@ def _fourfold(a: Floats, b: Floats, c: Floats, d: Floats, out: Floats) -> None:
 @kernel
 def _begin(sums: Floats, scale: float, out: NDArray[Any]) -> None:
     for i in range(len(out)):
-        out[i] = sums[i] * scale
+        out[i] = sums[i] * scale + 0.0  # -0.0 becomes 0.0, as it does in a sum
 
 
 @kernel
@@ -122,68 +122,171 @@ def _mean(x: Floats, size: int, work: Floats, means: Floats, out: NDArray[Any]) 
 
 
 @kernel
-def _join(
-    a: Floats, b: Floats, squares_a: Floats, squares_b: Floats, products_a: Floats, products_b: Floats,
-    square: float, product: float, sums: Floats, squares: Floats, products: Floats,
-) -> None:  # fmt: skip
-    for i in range(len(sums)):
+def _join(a: Floats, b: Floats, of_a: Floats, of_b: Floats, square: float, product: float, out: Floats) -> None:
+    """Write the squares or products of two pieces together, whose sums are `a` and `b`; one of the factors is 0.
+
+    A loop with more arrays than this would not be told that they are apart, and go one by one.
+    """
+    for i in range(len(out)):
         delta = b[i] - a[i]
-        sums[i] = a[i] + b[i]
-        squares[i] = squares_a[i] + squares_b[i] + delta * delta * square
-        products[i] = products_a[i] + products_b[i] + delta * product
+        out[i] = of_a[i] + of_b[i] + (delta * delta * square + delta * product)
 
 
 @kernel
 def _take_in(
-    sums: Floats, squares: Floats, products: Floats, scale: float, share: float, square: float, product: float,
-    means: Floats, own_squares: Floats, own_products: Floats,
-) -> None:  # fmt: skip
-    for i in range(len(means)):
+    means: Floats, sums: Floats, scale: float, squares: Floats, square: float, product: float, own: Floats
+) -> None:
+    """Add the squares or products of a piece to those of the pieces before it, whose means are `means`."""
+    for i in range(len(own)):
         delta = sums[i] * scale - means[i]
-        own_squares[i] += squares[i] + delta * delta * square
-        own_products[i] += products[i] + delta * product
-        means[i] += delta * share
+        own[i] += squares[i] + (delta * delta * square + delta * product)
 
 
 @kernel
-def _moments(x: Floats, size: int, rows: int, work: Floats, own: Floats) -> None:
-    """Write mean, squares about it, and products with the row number about both means, of each window, into `own`.
+def _moments(x: Floats, size: int, products: bool, work: Floats, means: Floats, own: Floats) -> None:
+    """Write the squares of each window about its mean, or its products with the row number about both means.
 
     Two pieces merge by their weights and the distance of their means (Chan, Golub and LeVeque 1983), in both.
     """
-    width, done = 1, 0
-    source, target = work[:3], work[3:6]
-    source[0, : rows + size - 1] = x[: rows + size - 1]
-    source[1:, : rows + size - 1] = 0.0
-    own[:, :rows] = 0.0
+    rows, width, done = len(own), 1, 0
+    sums, next_sums, parts, next_parts = x, work[0], work[1], work[2]
+    spare_sums = work[3]
+    parts[: rows + size - 1] = 0.0
+    own[:], means[:rows] = 0.0, 0.0
     while True:
         if size & width:
-            total = done + width
+            piece, end = sums[done : done + rows], done + rows
+            total, scale = done + width, 1.0 / width
             # Of the first piece all is taken over: its mean by a share of 1, with nothing to be far from.
-            weight = done * (width / total)
-            _take_in(
-                source[0, done : done + rows], source[1, done : done + rows], source[2, done : done + rows],
-                1.0 / width, width / total, weight, weight * (0.5 * total), own[0, :rows], own[1, :rows], own[2, :rows],
-            )  # fmt: skip
+            share = width / total
+            square = 0.0 if products else done * share
+            product = done * share * (0.5 * total) if products else 0.0
+            _take_in(means[:rows], piece, scale, parts[done:end], square, product, own)
+            _go_on(means[:rows], piece, scale, share, means[:rows])
             done = total
         if 2 * width > size:
             return
         n = rows + size - 2 * width
-        _join(
-            source[0, :n], source[0, width : width + n], source[1, :n], source[1, width : width + n],
-            source[2, :n], source[2, width : width + n], 0.5 / width, 0.5 * width,
-            target[0, :n], target[1, :n], target[2, :n],
-        )  # fmt: skip
-        source, target = target, source
+        square, product = 0.0 if products else 0.5 / width, 0.5 * width if products else 0.0
+        first, second = sums[:n], sums[width : width + n]
+        _join(first, second, parts[:n], parts[width : width + n], square, product, next_parts[:n])
+        _twice(first, second, next_sums[:n])
+        sums, next_sums, spare_sums = next_sums, spare_sums, next_sums
+        parts, next_parts = next_parts, parts
         width *= 2
 
 
 @kernel
-def _with_gaps(window: Floats, size: int, found: Floats) -> None:
-    """Write the six statistics of the values of one window that are not missing; NaN where they are too few."""
-    found[:] = np.nan
+def _finish(x: Floats, by: float, root: bool, out: NDArray[Any]) -> None:
+    """Write a part of each value, or the root of it."""
+    if root:
+        for i in range(len(out)):
+            out[i] = np.sqrt(x[i] / by)
+    else:
+        for i in range(len(out)):
+            out[i] = x[i] / by
+
+
+@kernel
+def _minus(a: NDArray[Any], b: NDArray[Any], out: NDArray[Any]) -> None:
+    for i in range(len(out)):
+        out[i] = a[i] - b[i]
+
+
+@kernel
+def _filled(part: NDArray[Any], value: float, out: NDArray[Any]) -> None:
+    for i in range(len(part)):
+        out[i] = part[i] if part[i] == part[i] else value
+
+
+@kernel
+def _marked(x: Floats, sums: Floats, counts: Floats) -> None:
+    for i in range(len(x)):
+        present = x[i] == x[i]
+        sums[i] = x[i] if present else 0.0
+        counts[i] = 1.0 if present else 0.0
+
+
+@kernel
+def _join_some(a: Floats, b: Floats, n_a: Floats, n_b: Floats, of_a: Floats, of_b: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        delta = b[i] / max(n_b[i], 1.0) - a[i] / max(n_a[i], 1.0)
+        out[i] = of_a[i] + of_b[i] + delta * delta * (n_a[i] * (n_b[i] / max(n_a[i] + n_b[i], 1.0)))
+
+
+@kernel
+def _take_in_some(means: Floats, done: Floats, sums: Floats, counts: Floats, squares: Floats, own: Floats) -> None:
+    for i in range(len(own)):
+        delta = sums[i] / max(counts[i], 1.0) - means[i]
+        own[i] += squares[i] + delta * delta * (done[i] * (counts[i] / max(done[i] + counts[i], 1.0)))
+
+
+@kernel
+def _go_on_some(means: Floats, done: Floats, sums: Floats, counts: Floats) -> None:
+    for i in range(len(means)):
+        share = counts[i] / max(done[i] + counts[i], 1.0)
+        means[i] += (sums[i] / max(counts[i], 1.0) - means[i]) * share
+        done[i] += counts[i]
+
+
+@kernel
+def _moments_with_gaps(x: Floats, size: int, work: Floats, own: Floats) -> None:
+    """Write mean, count and squares of the values of each window that are not missing, into the rows of `own`.
+
+    The operations are those of `_mean` and `_moments`, so that a window without gaps gets what they give, bit for bit.
+    """
+    means, counts, squares = own[0], own[1], own[2]
+    rows, width, done = len(x) - (size - 1), 1, 0
+    sums, next_sums, some, next_some, parts, next_parts = work[0], work[1], work[2], work[3], work[4], work[5]
+    _marked(x, sums, some)
+    parts[: len(x)] = 0.0
+    own[:, :rows] = 0.0
+    while True:
+        if size & width:
+            end = done + rows
+            _take_in_some(means[:rows], counts[:rows], sums[done:end], some[done:end], parts[done:end], squares[:rows])
+            _go_on_some(means[:rows], counts[:rows], sums[done:end], some[done:end])
+            done += width
+        if 2 * width > size:
+            return
+        n, end = rows + size - 2 * width, rows + size - width
+        _join_some(
+            sums[:n], sums[width:end], some[:n], some[width:end], parts[:n], parts[width:end], next_parts[:n]
+        )  # fmt: skip
+        _twice(sums[:n], sums[width:end], next_sums[:n])
+        _twice(some[:n], some[width:end], next_some[:n])
+        sums, next_sums, some, next_some, parts, next_parts = next_sums, sums, next_some, some, next_parts, parts
+        width *= 2
+
+
+@kernel
+def _write_means(
+    means: Floats, counts: Floats, low: NDArray[Any], high: NDArray[Any], size: int, out: NDArray[Any]
+) -> None:
+    """Write means; of windows with gaps none beyond the extremes, so that a constant is its own mean there, too."""
+    for i in range(len(out)):
+        within = min(max(means[i], np.float64(low[i])), np.float64(high[i]))
+        mean = within if counts[i] < size else means[i]
+        out[i] = mean if counts[i] > 0.0 else np.nan
+
+
+@kernel
+def _write_spreads(squares: Floats, counts: Floats, low: NDArray[Any], high: NDArray[Any], out: NDArray[Any]) -> None:
+    for i in range(len(out)):
+        spread = np.sqrt(squares[i] / max(counts[i] - 1.0, 1.0)) if low[i] < high[i] else 0.0
+        out[i] = spread if counts[i] > 1.0 else np.nan
+
+
+@kernel
+def _write_present(x: NDArray[Any], counts: Floats, out: NDArray[Any]) -> None:
+    for i in range(len(out)):
+        out[i] = x[i] if counts[i] > 0.0 else np.nan
+
+
+@kernel
+def _slope_with_gaps(window: Floats, size: int) -> float:
+    """Return the slope of the values of one window that are not missing."""
     count, origin, total, rows = 0, 0.0, 0.0, 0.0
-    low, high = np.inf, -np.inf
     for i in range(size):
         value = window[i]
         if value == value:
@@ -191,36 +294,54 @@ def _with_gaps(window: Floats, size: int, found: Floats) -> None:
             count += 1
             total += value - origin
             rows += i
-            low, high = min(low, value), max(high, value)
-    if count == 0:
-        return
-    mean, middle = origin + total / count, rows / count
-    found[MEAN], found[MIN], found[MAX], found[RANGE] = mean, low, high, high - low
-    if count == 1:
-        return
-    squares, products, spread = 0.0, 0.0, 0.0
+    if count < 2:
+        return np.nan
+    mean, middle, products, spread = origin + total / count, rows / count, 0.0, 0.0
     for i in range(size):
-        value = window[i]
-        if value == value:
-            squares += (value - mean) * (value - mean)
-            products += (value - mean) * (i - middle)
+        if window[i] == window[i]:
+            products += (window[i] - mean) * (i - middle)
             spread += (i - middle) * (i - middle)
-    found[STD], found[SLOPE] = np.sqrt(squares / (count - 1)), products / spread
+    return products / spread
 
 
 @kernel
-def _mend(x: Floats, size: int, targets: NDArray[np.int64], out: NDArray[Any], start: int, rows: int) -> None:
-    """Write anew what belongs to the windows with missing values."""
-    found, latest = np.empty(6), -1
+def _mend_slopes(x: Floats, size: int, out: NDArray[Any]) -> None:
+    """Write anew the slopes of windows with missing values."""
+    latest = -1
     for i in range(size - 1):
         latest = i if x[i] != x[i] else latest
-    for i in range(rows):
+    for i in range(len(out)):
         latest = i + size - 1 if x[i + size - 1] != x[i + size - 1] else latest
         if latest >= i:
-            _with_gaps(x[i : i + size], size, found)
-            for which in range(6):
-                if targets[which] >= 0:
-                    out[targets[which], start + i] = found[which]
+            out[i] = _slope_with_gaps(x[i : i + size], size)
+
+
+@kernel
+def _mend(
+    part: NDArray[Any], x: Floats, size: int, wanted: NDArray[np.int64], out: NDArray[Any], begin: int, end: int
+) -> None:
+    """Write anew a block of windows of which some have missing values."""
+    n, m = end - begin, len(part)
+    room, extremes = np.empty((9, m)), np.empty((5, m), part.dtype)
+    low, high = extremes[0, :n], extremes[1, :n]
+    for which in range(2):
+        _filled(part, -np.inf if which else np.inf, extremes[2])
+        _extreme(extremes[2], size, which == 1, extremes[3:], extremes[which, :n])
+    _moments_with_gaps(x[:m], size, room[:6], room[6:])
+    means, counts, squares = room[6, :n], room[7, :n], room[8, :n]
+    if wanted[MEAN] >= 0:
+        _write_means(means, counts, low, high, size, out[wanted[MEAN], begin:end])
+    if wanted[MIN] >= 0:
+        _write_present(low, counts, out[wanted[MIN], begin:end])
+    if wanted[MAX] >= 0:
+        _write_present(high, counts, out[wanted[MAX], begin:end])
+    if wanted[RANGE] >= 0:
+        _minus(high, low, out[wanted[RANGE], begin:end])
+        _write_present(out[wanted[RANGE], begin:end], counts, out[wanted[RANGE], begin:end])
+    if wanted[STD] >= 0:
+        _write_spreads(squares, counts, low, high, out[wanted[STD], begin:end])
+    if wanted[SLOPE] >= 0:
+        _mend_slopes(x, size, out[wanted[SLOPE], begin:end])
 
 
 @kernel
@@ -262,10 +383,12 @@ def statistics(
     Notes
     -----
     Cost in cache: 1 ns a value for each of mean, min and max over 10 rows, 3 ns for std and slope together, growing
-    with the logarithm of the size. A window with missing values is summed up one by one.
+    with the logarithm of the size. A block with missing values is done twice, for some 15 ns a value; the slopes of
+    windows with missing values are summed up one by one.
     """
     tile = max(TILE, 2 * size)
-    x, work, own = np.empty(tile + size), np.empty((6, tile + size)), np.empty((3, tile + size))
+    x, work, own = np.empty(tile + size), np.empty((4, tile + size)), np.empty((2, tile + size))
+    extremes, ends = np.empty((2, tile + size), values.dtype), np.empty((2, tile + size), values.dtype)
     spread = np.float64(size) * (np.float64(size) * np.float64(size) - 1.0) / 12.0
     for asset in range(len(offsets) - 1):
         first, rows = offsets[asset], offsets[asset + 1] - offsets[asset] - (size - 1)
@@ -274,41 +397,65 @@ def statistics(
             for at in range(0, rows, tile):
                 n, begin = min(tile, rows - at), out_offsets[asset] + at
                 end = begin + n
-                gaps = _fill(values[chosen[column], first + at : first + at + n + size - 1], x)
+                part = values[chosen[column], first + at : first + at + n + size - 1]
+                gaps = _fill(part, x)
                 if wanted[MEAN] >= 0:
                     _mean(x, size, work, own[0], out[wanted[MEAN], begin:end])
-                if wanted[MIN] >= 0:
-                    _extreme(x, size, False, work, out[wanted[MIN], begin:end])
-                if wanted[MAX] >= 0:
-                    _extreme(x, size, True, work, out[wanted[MAX], begin:end])
+                for which in range(2):
+                    if wanted[MIN + which] >= 0 or wanted[RANGE] >= 0:
+                        alone = wanted[RANGE] < 0
+                        into = out[wanted[MIN + which], begin:end] if alone else ends[which, :n]
+                        _extreme(part, size, which == 1, extremes, into)
                 if wanted[RANGE] >= 0:
-                    _extreme(x, size, False, work, own[0, :n])
-                    _extreme(x, size, True, work, own[1, :n])
-                    for i in range(n):
-                        out[wanted[RANGE], begin + i] = own[1, i] - own[0, i]
-                if wanted[STD] >= 0 or wanted[SLOPE] >= 0:
-                    _moments(x, size, n, work, own)
-                    if wanted[STD] >= 0:
-                        for i in range(n):
-                            out[wanted[STD], begin + i] = np.sqrt(own[1, i] / (size - 1))
-                    if wanted[SLOPE] >= 0:
-                        for i in range(n):
-                            out[wanted[SLOPE], begin + i] = own[2, i] / spread
+                    _minus(ends[1, :n], ends[0, :n], out[wanted[RANGE], begin:end])
+                    for which in range(2):
+                        if wanted[MIN + which] >= 0:
+                            out[wanted[MIN + which], begin:end] = ends[which, :n]
+                for which in range(2):
+                    if wanted[STD + which] >= 0:
+                        _moments(x, size, which == 1, work, own[0], own[1, :n])
+                        _finish(
+                            own[1, :n], spread if which else size - 1.0, which == 0, out[wanted[STD + which], begin:end]
+                        )
                 if gaps:
-                    _mend(x, size, wanted, out, begin, n)
+                    _mend(part, x, size, wanted, out, begin, end)
 
 
 @kernel
 def _place(ordered: Floats, count: int, value: float) -> int:
     """Return how many of the first `count` ascending values are under `value`."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
+    low, left = 0, count
+    while left > 0:
+        half = left // 2
+        under = ordered[low + half] < value
+        low = low + half + 1 if under else low
+        left = left - half - 1 if under else half
     return low
+
+
+@kernel
+def _exchange(ordered: Floats, count: int, old: float, new: float) -> int:
+    """Take a value out of ascending ones and put one in, either of which may be missing; return how many there are."""
+    if old == old:
+        at = _place(ordered, count, old)
+    elif new == new:
+        at = count
+        count += 1
+    else:
+        return count
+    if new != new:
+        count -= 1
+        for i in range(at, count):
+            ordered[i] = ordered[i + 1]
+        return count
+    while at + 1 < count and old == old and ordered[at + 1] < new:
+        ordered[at] = ordered[at + 1]
+        at += 1
+    while at > 0 and ordered[at - 1] > new:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = new
+    return count
 
 
 @kernel
@@ -333,18 +480,8 @@ def quantiles(
             x = values[chosen[column], offsets[asset] : offsets[asset + 1]]
             count = 0
             for row in range(len(x)):
-                if row >= size and x[row - size] == x[row - size]:
-                    place = _place(ordered, count, np.float64(x[row - size]))
-                    count -= 1
-                    for i in range(place, count):
-                        ordered[i] = ordered[i + 1]
-                if x[row] == x[row]:
-                    value = np.float64(x[row]) + 0.0  # -0.0 is 0.0, whichever of them came first
-                    place = _place(ordered, count, value)
-                    for i in range(count, place, -1):
-                        ordered[i] = ordered[i - 1]
-                    ordered[place] = value
-                    count += 1
+                old = np.float64(x[row - size]) if row >= size else np.nan
+                count = _exchange(ordered, count, old, np.float64(x[row]) + 0.0)  # -0.0 becomes 0.0
                 if row < size - 1:
                     continue
                 to = out_offsets[asset] + row - (size - 1)
