@@ -58,7 +58,7 @@ class CUSUM(Chart):
     A contribution is the larger sum of the feature; the largest one is the score. The limit of an explanation is exact.
     Usual ranges and tail probabilities are those of the feature's readings.
 
-    Cost: about 50 ns a value to learn, 30 to score. A model keeps 8 numbers a feature and, for explanations, a sketch
+    Cost: about 45 ns a value to learn, 30 to score. A model keeps 8 numbers a feature and, for explanations, a sketch
     of its readings: 600 bytes a feature after some 1,500 rows.
 
     Source: Page 1954 (doi:10.1093/biomet/41.1-2.100); Montgomery, Introduction to Statistical Quality Control, 9.1.

@@ -67,7 +67,7 @@ class Discord(Detector):
     explanation is the nearest last value, tried on the way to the other readings of the window. Usual ranges and tail
     probabilities are those of the feature's single readings.
 
-    Cost: about 2 ns for each pair of a row and one that is kept, to learn and to score: 4 µs a value with 2,000, and
+    Cost: about 1 ns for each pair of a row and one that is kept, to learn and to score: 2 µs a value with 2,000, and
     another 10 to learn if the window is to be found. A model keeps `keep` readings of each feature, 8 bytes each or 4
     in single precision, and a sketch of them all.
 

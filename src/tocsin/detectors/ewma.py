@@ -56,7 +56,7 @@ class EWMA(Chart):
     A contribution is what the feature's own chart says; the largest one is the score. The limit of an explanation is
     exact. Usual ranges and tail probabilities are those of the feature's readings.
 
-    Cost: about 40 ns a value to learn, 50 to score. A model keeps 8 numbers a feature and, for explanations, a sketch
+    Cost: about 35 ns a value to learn, 30 to score. A model keeps 8 numbers a feature and, for explanations, a sketch
     of its readings: 600 bytes a feature after some 1,500 rows.
 
     Limits: features are taken one by one, and without a season; a fault that lasts for about as long as training did

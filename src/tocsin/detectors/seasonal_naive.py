@@ -54,7 +54,7 @@ class SeasonalNaive(Chart):
     A contribution is the feature's own difference; the largest one is the score. The limit of an explanation is exact.
     Usual ranges and tail probabilities are those of the feature's readings.
 
-    Cost: about 85 ns a value to learn, 15 µs if the period is to be found, and 20 ns to score. A model keeps a cycle of
+    Cost: about 75 ns a value to learn, 15 µs if the period is to be found, and 20 ns to score. A model keeps a cycle of
     each feature, 8 bytes a reading, and, for explanations, a sketch of its readings, 500 bytes after some 1,500 rows.
 
     Source: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, section 5.2 (the method); Iglewicz and

@@ -13,6 +13,8 @@ from tocsin.kernels.jit import kernel
 MEAN, FADED, INFLATION = LOCATION, LOCATION + 1, LOCATION + 2
 """The moving mean of standardised readings, the weight that its start still has, squared, and its excess variance."""
 NUMBERS = LOCATION + 3
+OVER = 1e-17
+"""The weight from which on the start says nothing: one less this is one."""
 HELD = 10.0
 """How many of its standard deviations a mean is carried on with at most."""
 
@@ -63,22 +65,26 @@ def follow(
     least : the least share of a reading in them
     numbers : (n_cells, NUMBERS) the charts, as they are after the rows on return
     """
-    n_features, kept = values.shape[0], (1.0 - gain) * (1.0 - gain)
+    n_features, kept, widening = values.shape[0], (1.0 - gain) * (1.0 - gain), 1.0 / gain
     for asset in range(len(offsets) - 1):
         for feature in range(n_features):
             own = numbers[asset * n_features + feature]
+            unit = np.sqrt(_variance(0.0, gain, own[INFLATION]))
+            sharpness = gain / unit
             for row in range(offsets[asset], offsets[asset + 1]):
                 x = float(values[feature, row])
                 if x != x:
                     tell(told, feature, row, 0.0, 0.0, 0.0, 0.0)
                     continue
                 distance, scale = distance_of(x, own), np.sqrt(own[SQUARE])
-                own[FADED] *= kept
-                unit = np.sqrt(_variance(own[FADED], gain, own[INFLATION]))
+                if own[FADED] > OVER:
+                    own[FADED] *= kept
+                    unit = np.sqrt(_variance(own[FADED], gain, own[INFLATION]))
+                    sharpness = gain / unit
                 held = (1.0 - gain) * own[MEAN]
                 if own[SEEN] > 0.0:
-                    center = own[CENTER] - scale * (held / gain)
-                    tell(told, feature, row, x, center, steepness(scale) * (gain / unit), 0.0)
+                    center = own[CENTER] - scale * (held * widening)
+                    tell(told, feature, row, x, center, steepness(scale) * sharpness, 0.0)
                 else:
                     tell(told, feature, row, x, x, 0.0, 0.0)
                 mean = held + gain * distance
