@@ -13,8 +13,9 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "Recipe", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Fleet", "MAD", "OnlineSTL", "Panel",
+    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

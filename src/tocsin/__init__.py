@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
+    from tocsin.detectors.cusum import CUSUM
+    from tocsin.detectors.discord import Discord
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.ewma import EWMA
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.seasonal_naive import SeasonalNaive
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
@@ -28,16 +32,20 @@ if TYPE_CHECKING:
     from tocsin.panel import Panel
 
 _HOMES = {
+    "CUSUM": "tocsin.detectors.cusum",
     "Decomposition": "tocsin.features.decomposition",
     "Detection": "tocsin.fleet.detection",
     "Detector": "tocsin.detectors.base",
+    "Discord": "tocsin.detectors.discord",
     "ECOD": "tocsin.detectors.ecod",
+    "EWMA": "tocsin.detectors.ewma",
     "Fleet": "tocsin.fleet.fleet",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
     "Recipe": "tocsin.features.recipe",
     "STL": "tocsin.detectors.stl",
+    "SeasonalNaive": "tocsin.detectors.seasonal_naive",
     "SpanMSTL": "tocsin.features.multispans",
     "SpanSTL": "tocsin.features.spans",
     "TocsinError": "tocsin.errors",
@@ -50,8 +58,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "Recipe", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Fleet", "MAD", "OnlineSTL", "Panel",
+    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -84,16 +84,24 @@ class Ranges:
         """Return the median of each feature, shape (n_assets, n_features); NaN of what was never seen."""
         return self._at(0.5)
 
-    def evidence(self, panel: Panel, contributions: Contributions, limit: Floats | None = None) -> Evidence:
+    def evidence(
+        self,
+        panel: Panel,
+        contributions: Contributions,
+        limit: Floats | None = None,
+        above: NDArray[np.bool_] | None = None,
+    ) -> Evidence:
         """Return the evidence for contributions from the features' own distributions.
 
-        A value above the median counts as high. Without `limit` no feature is said to be able to mend its row.
+        Without `above` a value above the median counts as high. Without `limit` no feature is said to be able to mend
+        its row.
         """
         panel, features = panel.astype(self.dtype), contributions.feature
         named, assets = np.maximum(features, 0), panel.asset_of_row[:, None]
         low, high = (np.where(features >= 0, end[assets, named], np.nan) for end in self.usual())
-        values = panel.values[named, np.arange(panel.n_rows)[:, None]]
-        above = (features >= 0) & (values > self.medians()[assets, named])
+        if above is None:
+            values = panel.values[named, np.arange(panel.n_rows)[:, None]]
+            above = (features >= 0) & (values > self.medians()[assets, named])
         tail = np.full(features.shape, np.nan)
         mad.tails(panel.values, panel.offsets, self.sketches.cells, features, above, tail)
         return Evidence(low, high, above, tail, np.full(features.shape, np.nan) if limit is None else limit)

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.detectors.base import Detector
-from tocsin.errors import DataError, ParameterError
+from tocsin.detectors.clock import Clock, check_cycles, cycle_remarks, season_of, starts_of
+from tocsin.errors import ParameterError
 from tocsin.features.online import begin, has_cycles
-from tocsin.features.periods import find_period
-from tocsin.features.series import LARGEST
 from tocsin.features.settings import check_whole
 from tocsin.kernels import stl_scores as kernels
 from tocsin.kernels.online_stl import FILTER
@@ -25,8 +24,6 @@ PLAIN = 200
 """The trend window, in readings, of a feature without a season."""
 CYCLES = 4
 """From how many cycles a filter is begun at most; from half of them if there are fewer than twice as many."""
-SPARSE = 4
-"""How many times as many sampling intervals as readings there may be for a season to be looked for."""
 
 
 class STL(Detector):
@@ -135,26 +132,13 @@ class STL(Detector):
             If a period is given and there are fewer than two of it.
         """
         self.check_parameters()
-        rows, period = np.shape(X)[0] if np.ndim(X) else 0, self._windows[0]
-        if period is not None and 0 < rows < 2 * period:
-            raise DataError(
-                f"period={period} needs at least {2 * period} rows to learn from, and X has {rows}; "
-                f"give more rows or a shorter period"
-            )
+        check_cycles(np.shape(X)[0] if np.ndim(X) else 0, self._windows[0])
         return super().fit(X, y)
 
     def remarks(self, models: Models) -> dict[str, int]:
         """Return of how many assets no season was learned, and which periods were found of how many."""
         periods = models.state["periods"].values.reshape(len(models), -1)
-        plain = "only residual and level are watched"
-        if self.period is not None:
-            short = int((periods == 1).any(axis=1).sum())
-            return {f"too few readings for two cycles of {self.period}; {plain}": short} if short else {}
-        kinds, counts = np.unique(np.concatenate([np.unique(own) for own in periods]), return_counts=True)
-        said = {f"a cycle of {kind} readings was found": int(count) for kind, count in zip(kinds, counts, strict=True)}
-        said.pop("a cycle of 1 readings was found", None)
-        bare = int((periods == 1).all(axis=1).sum())
-        return said | ({f"no cycle was found; {plain}": bare} if bare else {})
+        return cycle_remarks(periods, self.period, "only residual and level are watched")
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
         clock = Clock.learn(panel)
@@ -240,17 +224,10 @@ class STL(Detector):
         """Decide how to begin one feature of one asset."""
         period, _, trend = self._windows
         none = Plan(1, min(len(values), trend or PLAIN))
-        least = 4 if period is None else 2 * period
-        span = int(ticks[-1]) + 1 if len(ticks) else 0
-        if span < least or span > SPARSE * len(values) or len(values) < 4:
+        period, series = season_of(values, ticks, period)
+        if series is None:
             return none
-        series = np.full(span, np.nan)
-        series[ticks] = values
-        if (np.abs(series) > LARGEST).any():
-            return none
-        period = _found(series) if period is None else period
-        if period is None or span < 2 * period:
-            return none
+        span = len(series)
         length = period * min(CYCLES, max(2, span // (2 * period)))
         head, tail = series[:length], series[-length:]
         if not has_cycles(np.stack([head, tail]), period).all():
@@ -288,71 +265,15 @@ class Plan(NamedTuple):
     place: int = 0
 
 
-class Clock(NamedTuple):
-    """Where each asset's readings stand in time, (n_assets,) each: the first time, the step, and the next tick.
-
-    A step of 0 says that there were no times.
-    """
-
-    origin: NDArray[np.int64]
-    step: NDArray[np.int64]
-    following: NDArray[np.int64]
-
-    @classmethod
-    def learn(cls, panel: Panel) -> Clock:
-        """Take the median step between an asset's readings for its sampling interval."""
-        origin, step = np.zeros(panel.n_assets, np.int64), np.zeros(panel.n_assets, np.int64)
-        if panel.times is not None:
-            for asset, (first, last) in enumerate(zip(panel.offsets[:-1], panel.offsets[1:], strict=True)):
-                if last - first > 1:
-                    origin[asset] = panel.times[first]
-                    step[asset] = max(int(np.median(np.diff(panel.times[first:last]))), 0)
-        return cls(origin, step, np.zeros(panel.n_assets, np.int64))
-
-    @classmethod
-    def of_state(cls, state: Mapping[str, Ragged]) -> Clock:
-        """Undo `to_state`."""
-        origin, step, following = state["clock"].values.reshape(-1, 3).T
-        return cls(origin, step, following)
-
-    def to_state(self) -> Ragged:
-        """Return one entry an asset."""
-        return Ragged.of_rows(np.column_stack(self))
-
-    def ticks(self, panel: Panel) -> NDArray[np.int64]:
-        """Return how many steps each row is from the first one that was learned, shape (n_rows,)."""
-        counts = np.diff(panel.offsets)
-        rows = np.arange(panel.n_rows) - np.repeat(panel.offsets[:-1], counts) + np.repeat(self.following, counts)
-        if panel.times is None:
-            return rows
-        step = np.repeat(self.step, counts)
-        since = panel.times - np.repeat(self.origin, counts)
-        return np.where(step > 0, (since + step // 2) // np.maximum(step, 1), rows)
-
-    def after(self, panel: Panel, ticks: NDArray[np.int64]) -> Clock:
-        """Return the clock after the rows of a panel."""
-        empty = np.diff(panel.offsets) == 0
-        last = np.append(ticks, 0)[np.maximum(panel.offsets[1:] - 1, 0)]
-        return self._replace(following=np.where(empty, self.following, last + 1))
-
-
-def _found(series: NDArray[np.float64]) -> int | None:
-    """Return the period of a series, or None if it has none."""
-    try:
-        return find_period(series)
-    except (DataError, ParameterError):
-        return None
-
-
 def _filters(periods: NDArray[np.int64]) -> Filters:
     """Return filters that are still to be begun."""
-    starts = np.concatenate([[0], np.cumsum(periods)]).astype(np.int64)
+    starts = starts_of(periods)
     return Filters(starts, np.zeros((len(periods), NUMBERS)), np.zeros(starts[-1]), np.zeros(starts[-1]))
 
 
 def _filters_of(state: Mapping[str, Ragged]) -> Filters:
     """Return a copy of a state's filters."""
-    starts = np.concatenate([[0], np.cumsum(state["periods"].values)]).astype(np.int64)
+    starts = starts_of(state["periods"].values)
     numbers = state["filter"].values.reshape(-1, NUMBERS)
     return Filters(starts, numbers.copy(), state["season"].values.copy(), state["reference"].values.copy())
 

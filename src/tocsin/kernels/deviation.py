@@ -78,31 +78,57 @@ def attribute(
     Results have shape (n_rows, top). If `dense` there are as many columns as features, and these are in their own
     order.
     """
-    n_features, top = values.shape[0], features.shape[1]
-    # Names are floats here: of one width with the deviations, they are exchanged in vector registers.
-    best, named = np.empty((top, TILE)), np.empty((top, TILE))
-    carried, name = np.empty(TILE), np.empty(TILE)
+    n_features = values.shape[0]
+    best, carried = room_of(features.shape[1])
     buffer = np.empty(n_features * TILE)
     for asset in range(len(offsets) - 1):
         for first in range(offsets[asset], offsets[asset + 1], TILE):
             rows = min(TILE, offsets[asset + 1] - first)
             parts = buffer[: n_features * rows].reshape((n_features, rows))
             deviations(values, first, centers[asset], scales[asset], parts)
-            if dense:
-                for row in range(rows):
-                    for feature in range(n_features):
-                        features[first + row, feature] = feature
-                        contributions[first + row, feature] = parts[feature, row]
-                continue
-            best[:], named[:] = 0.0, -1
+            named, heaviest = features[first : first + rows], contributions[first : first + rows]
+            name_largest(parts, dense, best, carried, named, heaviest)
+
+
+@kernel
+def room_of(top: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the working arrays of `name_largest`, of shape (2, top, TILE) and (2, TILE).
+
+    Names are floats there: of one width with the parts, they are exchanged in vector registers.
+    """
+    return np.empty((2, top, TILE)), np.empty((2, TILE))
+
+
+@kernel
+def name_largest(
+    parts: NDArray[np.float64],
+    dense: bool,
+    best: NDArray[np.float64],
+    carried: NDArray[np.float64],
+    features: NDArray[np.int32],
+    contributions: NDArray[np.float64],
+) -> None:
+    """Name the features with the largest parts in each of up to `TILE` rows; see `attribute` for what results are.
+
+    `parts` has shape (n_features, n_rows), and no part is under 0; one that is 0 is not named. `best` and `carried`
+    are of `room_of`.
+    """
+    n_features, rows = parts.shape
+    if dense:
+        for row in range(rows):
             for feature in range(n_features):
-                carried[:rows], name[:rows] = parts[feature], feature
-                for place in range(top):
-                    _exchange(carried[:rows], name[:rows], best[place], named[place])
-            for row in range(rows):
-                for place in range(top):
-                    features[first + row, place] = np.int32(named[place, row])
-                    contributions[first + row, place] = best[place, row]
+                features[row, feature] = feature
+                contributions[row, feature] = parts[feature, row]
+        return
+    best[0], best[1] = 0.0, -1.0
+    for feature in range(n_features):
+        carried[0, :rows], carried[1, :rows] = parts[feature], feature
+        for place in range(features.shape[1]):
+            _exchange(carried[0, :rows], carried[1, :rows], best[0, place], best[1, place])
+    for row in range(rows):
+        for place in range(features.shape[1]):
+            features[row, place] = np.int32(best[1, place, row])
+            contributions[row, place] = best[0, place, row]
 
 
 @kernel
