@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tocsin.detectors.autoencoder import Autoencoder
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tocsin.panel import Panel
 
 _HOMES = {
+    "Autoencoder": "tocsin.detectors.autoencoder",
     "Decomposition": "tocsin.features.decomposition",
     "Detection": "tocsin.fleet.detection",
     "Detector": "tocsin.detectors.base",
@@ -48,8 +50,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Autoencoder", "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL",
+    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

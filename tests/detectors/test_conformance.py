@@ -84,14 +84,14 @@ def test_contributions(make):
     detector = make().fit(readings())
     parts, scores = detector.contributions(X), detector.decision_function(X)
     assert parts.shape == X.shape
-    if make.additive:
+    if detector.additive:
         np.testing.assert_allclose(parts.sum(1), scores, rtol=1e-6)
     top = detector.attribute_panel(detector.model_, Panel.of_matrix(X), 2)
     every = detector.attribute_panel(detector.model_, Panel.of_matrix(X))
-    assert every.feature.shape == (300, 4 * max(len(make.parts), 1))
+    assert every.feature.shape == (300, 4 * max(len(detector.parts), 1))
     order = np.argsort(-every.contribution, axis=1, kind="stable")[:, :2]
     np.testing.assert_allclose(top.contribution, np.take_along_axis(every.contribution, order, 1), rtol=1e-9)
-    assert (top.part is None) == (not make.parts)
+    assert (top.part is None) == (not detector.parts)
 
 
 @DETECTORS
@@ -105,7 +105,7 @@ def test_explanations_name_the_cause_and_the_way_back(make):
     assert first["direction"] == "above"
     assert first["low"] == pytest.approx(np.quantile(X[:, 2], 0.05), abs=0.2)
     assert first["high"] == pytest.approx(np.quantile(X[:, 2], 0.95), abs=0.2)
-    said = r"[\d.]+ above what is usual of late" if make.parts else "above its usual"  # parts say how far, too
+    said = r"[\d.]+ above what is usual of late" if detector.parts else "above its usual"  # parts say how far, too
     assert re.match(f"x2 was 80, {said}", first["sentence"])
 
 
@@ -118,7 +118,7 @@ def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
     for line in told.iter_rows(named=True):
         feature = int(line["feature"][1:])
         rows = (
-            X[line["row"] :][:1].copy() if not make.temporal else X[: line["row"] + 1].copy()
+            X[line["row"] :][:1].copy() if not detector.temporal else X[: line["row"] + 1].copy()
         )  # what came before counts
         assert detector.predict(rows)[-1] == 1
         rows[-1, feature] = line["limit"]
@@ -130,7 +130,7 @@ def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
 @DETECTORS
 def test_updates(make):
     detector = make().fit(readings())
-    if not make.incremental:
+    if not detector.incremental:
         with pytest.raises(ParameterError, match="fit it anew"):
             detector.partial_fit(readings(seed=3))
         return

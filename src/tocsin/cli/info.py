@@ -43,7 +43,7 @@ def _detectors() -> list[dict[str, Any]]:
         {
             "name": name,
             "about": (kind.__doc__ or "").strip().partition("\n")[0],
-            "updates": kind.incremental,
+            "updates": kind().incremental,
             "settings": kind().get_params(),
         }
         for name, kind in catalog().items()
