@@ -13,8 +13,9 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Autoencoder", "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Autoencoder", "Decomposition", "Detection", "Detector", "ECOD", "Ensemble", "Fleet", "LightGBM", "MAD",
+    "OnlineSTL", "Panel", "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period",
+    "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

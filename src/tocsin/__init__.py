@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tocsin.detectors.autoencoder import Autoencoder
     from tocsin.detectors.base import Detector
+    from tocsin.detectors.boosting import LightGBM
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.ensemble import Ensemble
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
@@ -33,7 +35,9 @@ _HOMES = {
     "Detection": "tocsin.fleet.detection",
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
+    "Ensemble": "tocsin.detectors.ensemble",
     "Fleet": "tocsin.fleet.fleet",
+    "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
@@ -50,8 +54,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Autoencoder", "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Autoencoder", "Decomposition", "Detection", "Detector", "ECOD", "Ensemble", "Fleet", "LightGBM", "MAD",
+    "OnlineSTL", "Panel", "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period",
+    "mstl", "stl",
 ]  # fmt: skip
 
 
