@@ -216,7 +216,7 @@ def test_labels_are_asked_for_only_where_they_are_needed(make):
     if make().supervised:
         with pytest.raises(DataError, match="learns from labels; give y"):
             make().fit(X)
-        with pytest.raises(DataError, match="X has only normal rows; .* needs both"):
+        with pytest.raises(DataError, match=r"X has only normal rows; .* needs both"):
             make().fit(X, np.zeros(len(X)))
         with pytest.raises(DataError, match="labels must be 0"):
             make().fit(X, np.full(len(X), 2))

@@ -177,16 +177,18 @@ class Autoencoder(Detector):
         weights = self._trained(panel, layout, centers, scales)
         none = np.full((panel.n_assets, layout.window - 1, panel.n_features), np.nan)
         net = Net(layout, centers, scales, np.ones_like(scales), weights, none)
-        _, errors = net.judge(panel)
-        net = net._replace(usual=_usual(errors * panel.n_features, panel))
-        scores, _ = net.judge(panel)
+        errors = net.errors(panel)
+        net = net._replace(usual=_usual(errors, panel))
+        scores = net.weigh(panel, errors)
         after = net._replace(past=_windows(panel, none, panel.offsets[1:])[:, :-1])
         return {**after.to_state(panel.values.dtype), **Ranges.learn(panel).to_state()}, scores
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
     ) -> tuple[Floats, Contributions]:
-        scores, parts = Net.of_state(state, self._layout(panel.n_features)).judge(panel)
+        net = Net.of_state(state, self._layout(panel.n_features))
+        parts = net.errors(panel)
+        scores = net.weigh(panel, parts)
         return scores, named(parts, top)
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
@@ -295,22 +297,19 @@ class Net(NamedTuple):
         readings = past.astype(np.float64).reshape(n_assets, layout.window - 1, layout.features)
         return cls(layout, center, scale, usual, weights, readings)
 
-    def judge(self, panel: Panel) -> tuple[Floats, Floats]:
-        """Return the score of each row, and what each feature adds to it, shape (n_rows, n_features)."""
-        scores, parts = np.empty(panel.n_rows), np.empty((panel.n_rows, self.layout.features))
-        kernels.judge(
-            panel.values,
-            panel.offsets,
-            self.past,
-            self.centers,
-            self.scales,
-            1.0 / (self.usual * self.layout.features),
-            self.weights,
-            self.layout,
-            scores,
-            parts,
+    def errors(self, panel: Panel) -> Floats:
+        """Return the squared error of each feature of each row, shape (n_rows, n_features)."""
+        found = np.empty((panel.n_rows, self.layout.features))
+        kernels.errors(
+            panel.values, panel.offsets, self.past, self.centers, self.scales, self.weights, self.layout, found
         )
-        return scores, parts
+        return found
+
+    def weigh(self, panel: Panel, errors: Floats) -> Floats:
+        """Return the score of each row, and make of its errors what each feature adds to it."""
+        scores = np.empty(panel.n_rows)
+        kernels.weigh(panel.offsets, self.usual, errors, scores)
+        return scores
 
     def limits(
         self, models: Models, panel: Panel, rows: NDArray[np.int64], features: NDArray[np.int32], usual: Floats
@@ -329,7 +328,7 @@ class Net(NamedTuple):
         net = self._replace(centers=centers, scales=scales, past=past)
         place = np.where(features >= 0, features + (window - 1) * width, -1).astype(np.int32)
         return limits(
-            lambda _, trials: net.judge(trials)[0],
+            lambda _, trials: net.weigh(trials, net.errors(trials)),
             models,
             Panel(values, offsets, panel.keys, names),
             place,

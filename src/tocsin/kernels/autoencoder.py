@@ -87,17 +87,15 @@ def gather(
 
 
 @kernel
-def judge(
+def errors(
     values: NDArray[Any],
     offsets: NDArray[np.int64],
     past: Floats,
     centers: Floats,
     scales: Floats,
-    units: Floats,
     weights: NDArray[np.float32],
     layout: Layout,
-    scores: Floats,
-    parts: Floats,
+    out: Floats,
 ) -> None:
     """Write the squared error with which each feature of each row is made again from the window that ends there.
 
@@ -106,12 +104,8 @@ def judge(
     past : ndarray of shape (n_assets, window - 1, n_features)
         The readings before each asset's first.
     centers, scales : ndarray of shape (n_assets, n_features)
-    units : ndarray of shape (n_assets, n_features)
-        What a squared error is multiplied by.
     weights : ndarray of shape (n_assets, layout.size)
-    scores : ndarray of shape (n_rows,)
-        The sum over the features.
-    parts : ndarray of shape (n_rows, n_features)
+    out : ndarray of shape (n_rows, n_features)
         0 where a value is missing.
     """
     width = layout.patches * layout.rows * layout.features
@@ -130,14 +124,30 @@ def judge(
             gather(values, start, rows, past[asset], centers[asset], scales[asset], window)
             make_again(window, own, layout, coded, code, last, made)
             newest = window[width - layout.features :]
-            for i in range(count):
-                scores[first + i] = 0.0
             for feature in range(layout.features):
                 for i in range(count):
                     error = made[feature, i] - newest[feature, i]
-                    part = error * error * units[asset, feature] if error == error else 0.0
-                    parts[first + i, feature] = part
-                    scores[first + i] += part
+                    out[first + i, feature] = error * error if error == error else 0.0
+
+
+@kernel
+def weigh(offsets: NDArray[np.int64], usual: Floats, parts: Floats, scores: Floats) -> None:
+    """Divide squared errors, in place, by what is usual of each feature and by the number of features, and add them up.
+
+    Parameters
+    ----------
+    usual : ndarray of shape (n_assets, n_features)
+    parts : ndarray of shape (n_rows, n_features)
+    scores : ndarray of shape (n_rows,)
+    """
+    n_features = parts.shape[1]
+    for asset in range(len(offsets) - 1):
+        units = 1.0 / (usual[asset] * n_features)
+        for row in range(offsets[asset], offsets[asset + 1]):
+            scores[row] = 0.0
+            for feature in range(n_features):
+                parts[row, feature] *= units[feature]
+                scores[row] += parts[row, feature]
 
 
 @kernel
