@@ -13,9 +13,9 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Fleet", "MAD", "OnlineSTL", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "mstl", "stl",
+    "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
+    "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
+    "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

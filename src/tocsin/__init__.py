@@ -9,11 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tocsin.detectors.autoencoder import Autoencoder
     from tocsin.detectors.base import Detector
+    from tocsin.detectors.boosting import LightGBM
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.cusum import CUSUM
     from tocsin.detectors.discord import Discord
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.ensemble import Ensemble
     from tocsin.detectors.ewma import EWMA
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.seasonal_naive import SeasonalNaive
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from tocsin.panel import Panel
 
 _HOMES = {
+    "Autoencoder": "tocsin.detectors.autoencoder",
     "CUSUM": "tocsin.detectors.cusum",
     "Decomposition": "tocsin.features.decomposition",
     "Detection": "tocsin.fleet.detection",
@@ -39,7 +43,9 @@ _HOMES = {
     "Discord": "tocsin.detectors.discord",
     "ECOD": "tocsin.detectors.ecod",
     "EWMA": "tocsin.detectors.ewma",
+    "Ensemble": "tocsin.detectors.ensemble",
     "Fleet": "tocsin.fleet.fleet",
+    "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
@@ -58,9 +64,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Fleet", "MAD", "OnlineSTL", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "mstl", "stl",
+    "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
+    "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
+    "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from sklearn.base import clone
 from tocsin import Panel
 from tocsin.detectors.catalog import catalog, detector_class
 from tocsin.errors import DataError, EmptyDataError, NotFittedError, ParameterError
+from tocsin.panel import unmasked
 
 DETECTORS = pytest.mark.parametrize("make", catalog().values(), ids=catalog())
 
@@ -29,11 +31,24 @@ def fleet_panel(lengths=(300, 40, 500), width=4, dtype=np.float64):
     return Panel(np.ascontiguousarray(values), offsets, keys, tuple("abcdefgh"[:width]))
 
 
+def labels(X):
+    """Call a few rows with the largest sums anomalous, evenly among all: one in each stretch of ten."""
+    totals = np.nansum(unmasked(X).astype(np.float64), axis=1)
+    stretches = np.array_split(totals, -(-len(totals) // 10))
+    return np.concatenate([part >= part.max() for part in stretches]).astype(np.int8)
+
+
+def fitted(make, X, y=None, **settings):
+    """Return a detector that has learned from X, from labels too if it needs them."""
+    detector = make().set_params(**settings)
+    return detector.fit(X, labels(X) if detector.supervised else y)
+
+
 @DETECTORS
 def test_pyod_face(make):
     X = readings()
     detector = make()
-    assert detector.fit(X) is detector
+    assert detector.fit(X, labels(X)) is detector
     assert detector.decision_scores_.shape == detector.labels_.shape == (300,)
     assert set(np.unique(detector.labels_)) <= {0, 1}
     np.testing.assert_array_equal(detector.labels_, detector.decision_scores_ > detector.threshold_)
@@ -55,11 +70,12 @@ def test_clone_and_parameters(make):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_fleet_is_its_assets_one_by_one(make, dtype):
     detector, panel = make(), fleet_panel(dtype=dtype)
+    panel = replace(panel, labels=labels(panel.values.T))
     models, scores = detector.fit_panel(panel)
     again, _ = detector.score_panel(models, panel)
     for asset in range(panel.n_assets):
         rows = slice(panel.offsets[asset], panel.offsets[asset + 1])
-        single = make().fit(panel.values[:, rows].T)
+        single = make().fit(panel.values[:, rows].T, panel.labels[rows])
         np.testing.assert_array_equal(scores.score[rows], single.decision_scores_)
         np.testing.assert_array_equal(again.score[rows], single.decision_function(panel.values[:, rows].T))
         assert models.threshold[asset] == single.threshold_
@@ -71,33 +87,34 @@ def test_fleet_is_its_assets_one_by_one(make, dtype):
 @DETECTORS
 def test_high_score_means_anomaly(make):
     X = readings()
-    detector = make().fit(X)
+    detector = fitted(make, X)
     usual, odd = detector.decision_function([[0.0] * 4, [50.0] * 4])
     assert odd > usual
     assert detector.predict([[50.0] * 4]).tolist() == [1]
-    assert detector.p_values([[50.0] * 4])[0] < 0.01
+    if not detector.supervised:  # of the rows that it learned from, a tenth were as anomalous as any can be
+        assert detector.p_values([[50.0] * 4])[0] < 0.01
 
 
 @DETECTORS
 def test_contributions(make):
     X = readings(seed=1)
-    detector = make().fit(readings())
+    detector = fitted(make, readings())
     parts, scores = detector.contributions(X), detector.decision_function(X)
     assert parts.shape == X.shape
-    if make.additive:
+    if detector.additive:
         np.testing.assert_allclose(parts.sum(1), scores, rtol=1e-6)
     top = detector.attribute_panel(detector.model_, Panel.of_matrix(X), 2)
     every = detector.attribute_panel(detector.model_, Panel.of_matrix(X))
-    assert every.feature.shape == (300, 4 * max(len(make.parts), 1))
+    assert every.feature.shape == (300, 4 * max(len(detector.parts), 1))
     order = np.argsort(-every.contribution, axis=1, kind="stable")[:, :2]
     np.testing.assert_allclose(top.contribution, np.take_along_axis(every.contribution, order, 1), rtol=1e-9)
-    assert (top.part is None) == (not make.parts)
+    assert (top.part is None) == (not detector.parts)
 
 
 @DETECTORS
 def test_explanations_name_the_cause_and_the_way_back(make):
     X = readings()
-    detector = make().fit(X)
+    detector = fitted(make, X)
     row = np.array([[0.1, -0.2, 80.0, 0.3]])
     first = detector.explain(row, top=1).row(0, named=True)
     assert first["feature"] == "x2"
@@ -105,20 +122,20 @@ def test_explanations_name_the_cause_and_the_way_back(make):
     assert first["direction"] == "above"
     assert first["low"] == pytest.approx(np.quantile(X[:, 2], 0.05), abs=0.2)
     assert first["high"] == pytest.approx(np.quantile(X[:, 2], 0.95), abs=0.2)
-    said = r"[\d.]+ above what is usual of late" if make.parts else "above its usual"  # parts say how far, too
+    said = r"[\d.]+ above what is usual of late" if detector.parts else "above its usual"  # parts say how far, too
     assert re.match(f"x2 was 80, {said}", first["sentence"])
 
 
 @DETECTORS
 def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
     X = readings(seed=2)
-    detector = make().set_params(contamination=0.1).fit(readings(seed=5))  # training may match itself
+    detector = fitted(make, readings(seed=5), contamination=0.1)  # training may match itself
     told = detector.explain(X, top=4).drop_nulls("limit")
     assert len(told) > 10
     for line in told.iter_rows(named=True):
         feature = int(line["feature"][1:])
         rows = (
-            X[line["row"] :][:1].copy() if not make.temporal else X[: line["row"] + 1].copy()
+            X[line["row"] :][:1].copy() if not detector.temporal else X[: line["row"] + 1].copy()
         )  # what came before counts
         assert detector.predict(rows)[-1] == 1
         rows[-1, feature] = line["limit"]
@@ -129,8 +146,8 @@ def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
 
 @DETECTORS
 def test_updates(make):
-    detector = make().fit(readings())
-    if not make.incremental:
+    detector = fitted(make, readings())
+    if not detector.incremental:
         with pytest.raises(ParameterError, match="fit it anew"):
             detector.partial_fit(readings(seed=3))
         return
@@ -145,7 +162,7 @@ def test_updates(make):
 def test_bad_input(make):
     with pytest.raises(NotFittedError, match="call fit"):
         make().predict(readings())
-    detector = make().fit(readings())
+    detector = fitted(make, readings())
     with pytest.raises(DataError, match=r"X has 3 features, but .* was fitted with 4"):
         detector.predict(readings(width=3))
     for X, said in [
@@ -155,14 +172,14 @@ def test_bad_input(make):
         (np.zeros((2, 4), complex), "complex"),
     ]:
         with pytest.raises((DataError, EmptyDataError), match=said):
-            make().fit(X)
+            make().fit(X, [1])
 
 
 @DETECTORS
 def test_fitting_again_forgets_all(make):
-    detector = make().fit(readings())
-    detector.fit(readings(100, width=2))
-    np.testing.assert_array_equal(detector.decision_scores_, make().fit(readings(100, width=2)).decision_scores_)
+    detector = fitted(make, readings())
+    detector.fit(readings(100, width=2), labels(readings(100, width=2)))
+    np.testing.assert_array_equal(detector.decision_scores_, fitted(make, readings(100, width=2)).decision_scores_)
     assert detector.decision_function([[0.0, 0.0]]).shape == (1,)
 
 
@@ -170,17 +187,17 @@ def test_fitting_again_forgets_all(make):
 def test_data_frames_lend_their_names(make):
     frame = pl.DataFrame(readings(width=2), schema=["flow", "heat"], orient="row")
     for X in (frame, frame.to_pandas()):
-        assert set(make().fit(X).explain(X[:5])["feature"]) == {"flow", "heat"}
+        assert set(fitted(make, X).explain(X[:5])["feature"]) == {"flow", "heat"}
 
 
 @DETECTORS
 def test_few_rows_and_missing_features(make):
-    for rows in (1, 2, 3):
-        detector = make().fit(readings(rows))
+    for rows in (2, 3) if make().supervised else (1, 2, 3):
+        detector = fitted(make, readings(rows))
         assert np.isfinite(detector.decision_function(readings(5, seed=1))).all()
     X = readings()
     X[:, 1] = np.nan
-    detector = make().fit(X)
+    detector = fitted(make, X)
     assert np.isfinite(detector.decision_scores_).all()
     assert np.isfinite(detector.decision_function([[np.nan] * 4, [1.0, 2.0, 3.0, 4.0]])).all()
 
@@ -189,8 +206,22 @@ def test_few_rows_and_missing_features(make):
 def test_masked_values_are_missing(make):
     X = readings()
     masked = np.ma.array(X, mask=X > 2.0)
-    plain = make().fit(masked.filled(np.nan))
-    np.testing.assert_array_equal(make().fit(masked).decision_scores_, plain.decision_scores_)
+    plain = fitted(make, masked.filled(np.nan))
+    np.testing.assert_array_equal(fitted(make, masked).decision_scores_, plain.decision_scores_)
+
+
+@DETECTORS
+def test_labels_are_asked_for_only_where_they_are_needed(make):
+    X = readings()
+    if make().supervised:
+        with pytest.raises(DataError, match="learns from labels; give y"):
+            make().fit(X)
+        with pytest.raises(DataError, match=r"X has only normal rows; .* needs both"):
+            make().fit(X, np.zeros(len(X)))
+        with pytest.raises(DataError, match="labels must be 0"):
+            make().fit(X, np.full(len(X), 2))
+    else:
+        np.testing.assert_array_equal(make().fit(X, labels(X)).decision_scores_, make().fit(X).decision_scores_)
 
 
 def test_unknown_detector_gets_a_near_match():
