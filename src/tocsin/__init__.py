@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
@@ -32,6 +33,7 @@ _HOMES = {
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
+    "IsolationForest": "tocsin.detectors.isolation_forest",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
@@ -48,8 +50,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "IsolationForest", "MAD", "OnlineSTL", "Panel", "STL",
+    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 
