@@ -14,8 +14,8 @@ import tocsin
 
 PUBLIC = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
-    "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "IsolationForest", "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

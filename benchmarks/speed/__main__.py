@@ -1,8 +1,13 @@
-"""Print one table of speeds, each a ratio in CPU-seconds measured in one run."""
+"""Print one table of everything whose speed is measured in minutes; ``make bench`` runs this."""
 
 from __future__ import annotations
 
-from benchmarks.measure import show
-from benchmarks.speed import detect, ecod, features, stl, synth
+import sys
+from importlib import import_module
 
-show("Speed, in CPU-seconds", [*ecod.lines(), *synth.lines(), *stl.lines(), *detect.lines(), *features.lines()])
+from benchmarks.measure import show
+
+PARTS = ("ecod", "forest", "process", "deep", "features", "synth", "stl", "detect")
+
+chosen = sys.argv[1:] or PARTS
+show("Speed, in CPU-seconds", [line for part in chosen for line in import_module(f"benchmarks.speed.{part}").lines()])

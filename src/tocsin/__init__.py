@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.ecod import ECOD
     from tocsin.detectors.ensemble import Ensemble
     from tocsin.detectors.ewma import EWMA
+    from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.seasonal_naive import SeasonalNaive
     from tocsin.detectors.stl import STL
@@ -45,6 +46,7 @@ _HOMES = {
     "EWMA": "tocsin.detectors.ewma",
     "Ensemble": "tocsin.detectors.ensemble",
     "Fleet": "tocsin.fleet.fleet",
+    "IsolationForest": "tocsin.detectors.isolation_forest",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
@@ -65,8 +67,8 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
-    "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "IsolationForest", "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 
