@@ -294,7 +294,7 @@ WRONG = [
     (lambda: Smooth("ewma", size=4), r"smooth: ewma has no size; it takes alpha"),
     (lambda: Smooth("ewma", alpha=math.nan), r"smooth: alpha must be a number above 0 and at most 1, not nan"),
     (lambda: Smooth("ewma", alpha=0), r"smooth: alpha must be"),
-    (lambda: Smooth(beta=math.inf), r"smooth: beta must be a number above 0 and at most 500, not inf"),
+    (lambda: Smooth(beta=math.inf), r"smooth: beta must be a number from 0 to 500, not inf"),
     (lambda: Smooth("savitzky-golay", size=3, degree=3), r"smooth: degree must be a whole number from 0 to 2, not 3"),
     (lambda: Difference(0), r"difference: lag must be"),
     (lambda: Standardise("no"), r"standardise: robust must be true or false"),
@@ -409,6 +409,12 @@ def test_state_and_memory_must_be_those_of_the_panel():
         recipe.apply_panel(state, fewer, memory)
     with pytest.raises(DataError, match="or of another recipe"):
         Recipe([Window(3)]).apply_panel({}, panel, {})
+    with pytest.raises(DataError, match="or of another recipe"):
+        Recipe([Window(2)]).apply_panel({}, panel, memory)
+    with pytest.raises(DataError, match="or of another recipe"):
+        Recipe([Smooth("ewma", columns=["a"])]).apply_panel(
+            {}, panel, Recipe([Smooth("ewma")]).apply_panel({}, panel)[1]
+        )
     with pytest.raises(DataError, match="the state of the recipe"):
         recipe.apply_panel({}, panel)
 

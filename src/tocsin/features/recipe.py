@@ -308,33 +308,48 @@ def _step(
     step: Step, layout: Layout, state: State, panel: Panel, memory: State | None, after: dict[str, Ragged], own: str
 ) -> Panel:
     """Run one step; put into `after` what it must remember."""
-    warm_up, width, dtype = step.warm_up, len(layout.chosen), panel.values.dtype
-    values, offsets, chosen, known = panel.values, panel.offsets, layout.chosen, np.zeros(panel.n_assets, np.int64)
-    if warm_up and width:
-        if memory is not None:
-            kept = _remembered(memory, f"{own}rows", panel, values.dtype)
-            known = np.diff(kept.offsets) // width
-            offsets = _starts(np.diff(panel.offsets) + known)
-            values = np.empty((width, offsets[-1]), dtype)
-            kernels.joined(panel.values, panel.offsets, chosen, *kept, values, offsets)
-            chosen = np.arange(width)
-        room = _starts(np.minimum(np.diff(offsets), warm_up) * width)
-        after[f"{own}rows"] = Ragged(np.empty(room[-1], dtype), room)
-        kernels.latest(values, offsets, chosen, *after[f"{own}rows"])
-    levels = np.full((panel.n_assets, width), np.nan)
-    if step.recursive:
-        if memory is not None:
-            levels = _remembered(memory, f"{own}levels", panel, np.dtype(np.float64)).values.reshape(levels.shape)
-        levels = levels.copy()
-        after[f"{own}levels"] = Ragged.of_rows(levels)
-    skips = np.minimum(np.maximum(warm_up - known, 0), np.diff(panel.offsets))
+    values, offsets, chosen = _recalled(step, layout.chosen, panel, memory, after, f"{own}rows")
+    levels = _levels(step, layout.chosen, panel, memory, after, f"{own}levels")
+    known = np.diff(offsets) - np.diff(panel.offsets)
+    skips = np.minimum(step.warm_up - known, np.diff(panel.offsets))
     out_offsets = _starts(np.diff(panel.offsets) - skips)
-    out = _room(len(layout.outputs), int(out_offsets[-1]), dtype)
+    out = _room(len(layout.outputs), int(out_offsets[-1]), panel.values.dtype)
     kernels.shifted(panel.values, panel.offsets, layout.passed, skips, 0, layout.places, out, out_offsets)
     times = _shorter(panel.times, panel.offsets, skips, out_offsets)
     labels = _shorter(panel.labels, panel.offsets, skips, out_offsets)
     step.fill(Rows(values, offsets, chosen, layout.targets, out, out_offsets, times, levels), state)
     return Panel(out, out_offsets, panel.keys, tuple(feature.name for feature in layout.outputs), times, labels)
+
+
+def _recalled(
+    step: Step, chosen: Whole, panel: Panel, memory: State | None, after: dict[str, Ragged], name: str
+) -> tuple[NDArray[Any], Whole, Whole]:
+    """Return the rows of each asset with those before them, their offsets, and where the chosen features are now."""
+    values, offsets, width = panel.values, panel.offsets, len(chosen)
+    if not step.warm_up:
+        return values, offsets, chosen
+    if memory is not None:
+        kept = _remembered(memory, name, panel, values.dtype, width, step.warm_up)
+        offsets = _starts(np.diff(panel.offsets) + np.diff(kept.offsets) // width)
+        values = np.empty((width, offsets[-1]), values.dtype)
+        kernels.joined(panel.values, panel.offsets, chosen, *kept, values, offsets)
+        chosen = np.arange(width)
+    room = _starts(np.minimum(np.diff(offsets), step.warm_up) * width)
+    after[name] = Ragged(np.empty(room[-1], values.dtype), room)
+    kernels.latest(values, offsets, chosen, *after[name])
+    return values, offsets, chosen
+
+
+def _levels(
+    step: Step, chosen: Whole, panel: Panel, memory: State | None, after: dict[str, Ragged], name: str
+) -> NDArray[np.float64]:
+    """Return what a recursive step knows of earlier rows; what it makes of it is what is remembered."""
+    levels = np.full((panel.n_assets, len(chosen)), np.nan)
+    if step.recursive:
+        if memory is not None:
+            levels[:] = _remembered(memory, name, panel, levels.dtype, len(chosen)).values.reshape(levels.shape)
+        after[name] = Ragged.of_rows(levels)
+    return levels
 
 
 def _shorter(what: NDArray[Any] | None, offsets: Whole, skips: Whole, out_offsets: Whole) -> NDArray[Any] | None:
@@ -347,14 +362,20 @@ def _shorter(what: NDArray[Any] | None, offsets: Whole, skips: Whole, out_offset
     return first
 
 
-def _remembered(memory: State, name: str, panel: Panel, dtype: np.dtype[Any]) -> Ragged:
-    """Return an entry of a memory, for the panel's assets."""
-    if name not in memory or len(memory[name].offsets) != panel.n_assets + 1:
-        raise DataError(
-            f"the memory of a recipe is not of the panel's {counted(panel.n_assets, 'asset')}, or of another recipe"
-        )
-    found = memory[name]
-    return Ragged(np.ascontiguousarray(found.values, dtype), found.offsets)
+def _remembered(
+    memory: State, name: str, panel: Panel, dtype: np.dtype[Any], width: int, most: int | None = None
+) -> Ragged:
+    """Return an entry of a memory: `width` values for each of at most `most` rows, or without it for just one."""
+    found = memory.get(name)
+    if found is not None and len(found.offsets) == panel.n_assets + 1:
+        lengths = np.diff(found.offsets)
+        if bool(
+            (lengths == width).all() if most is None else ((lengths % width == 0) & (lengths <= most * width)).all()
+        ):
+            return Ragged(np.ascontiguousarray(found.values, dtype), found.offsets)
+    raise DataError(
+        f"the memory of a recipe is not of the panel's {counted(panel.n_assets, 'asset')}, or of another recipe"
+    )
 
 
 def _room(width: int, rows: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Statistics of the last rows before and with each row: mean, min, max, range, std, slope and quantiles.
+"""Statistics of the last rows before and with each row: mean, min, max, range, std and slope.
 
 A window is put together from halves of halves: of the values come sums of two, of those sums of four, and what a size
 is in binary says which of them make it up. So a window costs a few passes over a block in cache whatever its size, all
@@ -419,77 +419,3 @@ def statistics(
                         )
                 if gaps:
                     _mend(part, x, size, wanted, out, begin, end)
-
-
-@kernel
-def _place(ordered: Floats, count: int, value: float) -> int:
-    """Return how many of the first `count` ascending values are under `value`."""
-    low, left = 0, count
-    while left > 0:
-        half = left // 2
-        under = ordered[low + half] < value
-        low = low + half + 1 if under else low
-        left = left - half - 1 if under else half
-    return low
-
-
-@kernel
-def _exchange(ordered: Floats, count: int, old: float, new: float) -> int:
-    """Take a value out of ascending ones and put one in, either of which may be missing; return how many there are."""
-    if old == old:
-        at = _place(ordered, count, old)
-    elif new == new:
-        at = count
-        count += 1
-    else:
-        return count
-    if new != new:
-        count -= 1
-        for i in range(at, count):
-            ordered[i] = ordered[i + 1]
-        return count
-    while at + 1 < count and old == old and ordered[at + 1] < new:
-        ordered[at] = ordered[at + 1]
-        at += 1
-    while at > 0 and ordered[at - 1] > new:
-        ordered[at] = ordered[at - 1]
-        at -= 1
-    ordered[at] = new
-    return count
-
-
-@kernel
-def quantiles(
-    values: NDArray[Any],
-    offsets: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    size: int,
-    shares: NDArray[np.float64],
-    targets: NDArray[np.int64],
-    out: NDArray[Any],
-    out_offsets: NDArray[np.int64],
-) -> None:
-    """Write quantiles of the last `size` values at each row that has so many; lines join neighbouring ranks.
-
-    The arguments are those of `statistics`, with `targets` of shape (n_chosen, n_shares). The window is kept in order:
-    each row takes one value out and puts one in. Cost: some 20 ns a value over 10 rows, growing with the size.
-    """
-    ordered = np.empty(size + 1)
-    for asset in range(len(offsets) - 1):
-        for column in range(len(chosen)):
-            x = values[chosen[column], offsets[asset] : offsets[asset + 1]]
-            count = 0
-            for row in range(len(x)):
-                old = np.float64(x[row - size]) if row >= size else np.nan
-                count = _exchange(ordered, count, old, np.float64(x[row]) + 0.0)  # -0.0 becomes 0.0
-                if row < size - 1:
-                    continue
-                to = out_offsets[asset] + row - (size - 1)
-                for which in range(len(shares)):
-                    rank = shares[which] * (count - 1)
-                    under = int(max(rank, 0.0))
-                    result = np.nan
-                    if count > 0:
-                        low, high = ordered[under], ordered[min(under + 1, count - 1)]
-                        result = low + (high - low) * (rank - under)
-                    out[targets[column, which], to] = result

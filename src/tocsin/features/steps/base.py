@@ -175,11 +175,12 @@ class Step(ABC):
             raise self._wrong(f"{name} must be a whole number from {least} to {most:,}, not {value!r}")
         self._set(name, int(value))
 
-    def _number(self, name: str, above: float, most: float) -> None:
-        """Keep a parameter as a number in (above, most], or refuse it."""
+    def _number(self, name: str, least: float, most: float, *, least_too: bool = False) -> None:
+        """Keep a parameter as a number in (least, most], or [least, most], or refuse it."""
         value = getattr(self, name)
-        if not is_number(value) or not above < value <= most:
-            raise self._wrong(f"{name} must be a number above {above:g} and at most {most:g}, not {value!r}")
+        if not is_number(value) or not (least < value <= most or (least_too and value == least)):
+            above = f"from {least:g} to {most:g}" if least_too else f"above {least:g} and at most {most:g}"
+            raise self._wrong(f"{name} must be a number {above}, not {value!r}")
         self._set(name, float(value))
 
     def _flag(self, name: str) -> None:

@@ -74,8 +74,8 @@ class Smooth(MakingStep):
                 raise self._wrong(f"{self.method} has no {name}; it takes {' and '.join(own)}")
         if "size" in own:
             self._whole("size", 2, 10_000)
-        if "beta" in own and self.beta != 0:
-            self._number("beta", 0, 500)
+        if "beta" in own:
+            self._number("beta", 0, 500, least_too=True)
         if "degree" in own:
             assert self.size is not None
             self._whole("degree", 0, min(self.size - 1, 10))
