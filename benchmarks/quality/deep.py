@@ -7,7 +7,7 @@ import polars as pl
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.quality.data import find
-from tocsin import ECOD, MAD, Autoencoder, Detector, Fleet, LightGBM, Panel
+from tocsin import ECOD, MAD, Autoencoder, Detector, Fleet, LightGBM
 
 MOST_ROWS, MOST_FEATURES = 4_000, 100
 """How large a set of ADBench is taken: that many rows at random, and none with more features."""
@@ -50,22 +50,19 @@ def unsupervised() -> None:
 
 
 def supervised() -> None:
-    """Learn from the first 90 % of each experiment, of which the last 20 of 90 validate, judge the last 10 %."""
-    frames = experiments()
-    truth, alerts = [], []
-    for frame in frames:
-        X = frame.drop("datetime", "anomaly", "changepoint", "experiment").to_numpy()
-        y = frame["anomaly"].to_numpy()
-        cut = int(0.9 * len(X))
-        detector = LightGBM(validation=2 / 9)
-        models, _ = detector.fit_panel(Panel.of_matrix(X[:cut], y=y[:cut]))
-        scores, _ = detector.score_panel(models, Panel.of_matrix(X[cut:]))
-        truth.append(y[cut:] == 1)
-        alerts.append(scores.alert)
-    print("\nSKAB valve1, LightGBM, the last 10 % of each experiment\n")
-    print("| rows, anomalous | F1 | false alarm rate | missed alarm rate |\n| --- | --- | --- | --- |")
-    real, told = np.concatenate(truth), np.concatenate(alerts)
-    print(f"| {len(real):,}, {real.mean():.0%} | {counted(real, told)}")
+    """Take all experiments as one asset in order of time: the first 70 % train, 20 % validate, the last 10 % judge."""
+    frame = pl.concat(experiments()).sort("datetime")
+    X = frame.drop("datetime", "anomaly", "changepoint", "experiment").to_numpy()
+    y = frame["anomaly"].to_numpy()
+    cut = int(0.9 * len(X))
+    detector = LightGBM(validation=2 / 9).fit(X[:cut], y[:cut])
+    truth = y[cut:] == 1
+    print("\nSKAB valve1, LightGBM, rows in order of time: 70 % to train, 20 % to validate, the last 10 % judged\n")
+    print("| rows judged | anomalous | AUROC | F1 | false alarm rate | missed alarm rate |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    area = roc_auc_score(truth, detector.decision_function(X[cut:]))
+    cells = counted(truth, detector.predict(X[cut:]) == 1)
+    print(f"| {len(truth):,} | {truth.mean():.0%} | {area:.2f} | {cells}")
 
 
 def areas() -> None:

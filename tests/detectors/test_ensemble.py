@@ -67,7 +67,7 @@ def test_what_it_is_follows_from_its_members():
         Ensemble(detectors="lightgbm,ecod").fit(readings())
     X = readings()
     usual, odd = Ensemble(detectors="lightgbm,ecod").fit(X, X[:, 0] > 1.0).decision_function([[0.0] * 3, [3.0, 0, 0]])
-    assert odd > usual + 1.0
+    assert odd > usual + 0.5
 
 
 def test_a_member_with_parts_joins():
