@@ -23,4 +23,4 @@ def errors(values, past, center, scale, weights, layout):
         opened = np.tanh(expand[0] @ (squeeze[0] @ coded + squeeze[1]) + expand[1]).reshape(layout.patches, -1)
         made = np.stack([decode[0] @ part + decode[1] for part in opened]).reshape(window.shape)
         found.append(np.nan_to_num((made[-1] - window[-1]) ** 2))
-    return np.array(found)
+    return np.reshape(found, (-1, layout.features))

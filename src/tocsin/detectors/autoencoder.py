@@ -42,7 +42,7 @@ class Autoencoder(Detector):
 
     Each asset has a network of its own, and all of a panel's are trained as one compiled program. The score is the mean
     over the features of the squared error in making the row again, each in units of that feature's own usual squared
-    error in training: about 1 for a usual row.
+    error in training: about 1 for a usual row, or less if a feature is made again almost exactly.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class Autoencoder(Detector):
         errors = net.errors(panel)
         net = net._replace(usual=_usual(errors, panel))
         scores = net.weigh(panel, errors)
-        after = net._replace(past=_windows(panel, none, panel.offsets[1:])[:, :-1])
+        after = net._replace(past=_windows(panel, none, np.arange(panel.n_assets), panel.offsets[1:])[:, 1:])
         return {**after.to_state(panel.values.dtype), **Ranges.learn(panel).to_state()}, scores
 
     def _score(
@@ -319,7 +319,7 @@ class Net(NamedTuple):
         The readings of a window are taken as features of one row, of which the last ones are the named.
         """
         window, width = self.layout.window, self.layout.features
-        wide = _windows(panel, self.past, rows + 1).reshape(len(rows), -1).T
+        wide = _windows(panel, self.past, panel.asset_of_row[rows], rows + 1).reshape(len(rows), -1).T
         offsets = np.searchsorted(rows, panel.offsets).astype(np.int64)
         names = tuple(f"{i}" for i in range(window * width))
         values = np.ascontiguousarray(wide, panel.values.dtype)
@@ -470,17 +470,9 @@ def _usual(errors: Floats, panel: Panel) -> Floats:
     return np.maximum(usual, LEAST)
 
 
-def _windows(panel: Panel, past: Floats, ends: NDArray[np.int64]) -> Floats:
-    """Return the windows that end before the rows `ends`, shape (len(ends), window, n_features).
-
-    `ends` ascend, and the row before one is its asset's; with as many as assets, each may be the end of an empty one.
-    """
+def _windows(panel: Panel, past: Floats, assets: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
+    """Return windows of the given assets that end before the rows `ends`, shape (len(ends), window, n_features)."""
     window = past.shape[1] + 1
-    assets = (
-        np.searchsorted(panel.offsets[1:], ends - 1, side="right")
-        if len(ends) != panel.n_assets
-        else np.arange(panel.n_assets)
-    )
     rows = ends[:, None] - window + np.arange(window)
     first = panel.offsets[assets][:, None]
     inside = rows >= first
@@ -504,7 +496,8 @@ def _asset(panel: Panel, asset: int) -> str:
 
 
 def _more(assets: Any) -> str:
-    return f" (and {len(assets) - 1:,} more assets)" if len(assets) > 1 else ""
+    others = len(assets) - 1
+    return f" (and {others:,} more asset{'s' if others > 1 else ''})" if others else ""
 
 
 def _check_count(name: str, value: object) -> None:

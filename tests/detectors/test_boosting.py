@@ -1,0 +1,126 @@
+"""LightGBM learns from labels, stops in time, and sets its threshold where the validation rows say."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tocsin import Fleet, LightGBM, Panel
+from tocsin.detectors.boosting import best_threshold
+from tocsin.errors import DataError, ParameterError
+
+
+def labelled(rows=400, seed=0):
+    """Return rows that are anomalous where the first two features are both high, a tenth of all."""
+    X = np.random.default_rng(seed).normal(size=(rows, 3))
+    return X, ((X[:, 0] > 0.45) & (X[:, 1] > 0.45)).astype(float)
+
+
+def test_finds_what_was_labelled_and_nothing_else():
+    X, y = labelled()
+    detector = LightGBM().fit(X, y)
+    new, truth = labelled(seed=1)
+    assert (detector.predict(new) == truth).mean() > 0.95
+    told = detector.explain([[1.5, 1.5, 0.0]], top=3)
+    assert set(told["feature"][:2]) == {"x0", "x1"}
+
+
+def test_scores_are_the_librarys_log_odds():
+    X, y = labelled()
+    detector = LightGBM(rounds=7, validation=0.3).fit(X, y)
+    import lightgbm
+
+    cut = 400 - 120
+    settings = {"objective": "binary", "num_leaves": 15, "min_data_in_leaf": 10, "verbosity": -1, "num_threads": 1}
+    settings |= {"scale_pos_weight": (y[:cut] == 0).sum() / y[:cut].sum(), "deterministic": True, "seed": 0}
+    booster = lightgbm.train(settings | {"force_row_wise": True}, lightgbm.Dataset(X[:cut], y[:cut]), 7)
+    raw = booster.predict(X, raw_score=True)
+    np.testing.assert_allclose(np.diff(detector.decision_scores_), np.diff(raw), atol=1e-12)
+    np.testing.assert_allclose(detector.contributions(X), booster.predict(X, pred_contrib=True)[:, :-1], atol=1e-12)
+
+
+def test_unknown_labels_are_left_out():
+    X, y = labelled()
+    y[::3] = np.nan
+    known = ~np.isnan(y)
+    some, none = LightGBM().fit(X, y), LightGBM().fit(X[known], y[known])
+    np.testing.assert_array_equal(some.decision_function(X), none.decision_function(X))
+    assert some.threshold_ == none.threshold_
+
+
+def test_training_stops_when_the_validation_rows_say_so():
+    X, y = labelled()
+    y = np.random.default_rng(1).permutation(y)  # there is nothing to learn
+    short, long = LightGBM(patience=3).fit(X, y), LightGBM(patience=10_000).fit(X, y)
+    sizes = [len(each.model_.state["trees"].values) for each in (short, long, LightGBM(validation=0.001).fit(X, y))]
+    assert 5 * max(sizes[:2]) < sizes[2]
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_threshold_has_the_best_f_beta(beta):
+    rng = np.random.default_rng(0)
+    labels = (rng.random(60) < 0.3).astype(np.int8)
+    scores = np.round(labels + rng.normal(size=60), 1)  # some are equal
+
+    def f_beta(threshold):
+        hit = ((scores > threshold) & (labels == 1)).sum()
+        alerts, real = (scores > threshold).sum(), labels.sum()
+        return (1 + beta**2) * hit / (beta**2 * real + alerts)
+
+    found = best_threshold(scores, labels, beta)
+    assert f_beta(found) == max(f_beta(each) for each in [scores.min() - 1, *scores])
+    assert not np.isin(found, scores)
+
+
+def test_a_larger_beta_misses_less():
+    X, y = labelled(600)
+    y = np.where(np.random.default_rng(0).random(600) < 0.1, 1 - y, y)
+    careful, eager = LightGBM(beta=0.2).fit(X, y), LightGBM(beta=5.0).fit(X, y)
+    assert eager.labels_.sum() > careful.labels_.sum()
+
+
+def test_a_threshold_below_all_scores_alerts_on_all():
+    assert best_threshold(np.array([1.0, 1.0]), np.array([1, 0], np.int8), 1.0) < 1.0
+
+
+def test_one_class_only_names_the_asset():
+    X, y = labelled(100)
+    panel = Panel.of_matrix(np.concatenate([X, X]), y=np.concatenate([y, np.zeros(100)]))
+    panel = Panel(panel.values, np.array([0, 100, 200]), pa.array(["a", "b"]), panel.features, labels=panel.labels)
+    with pytest.raises(DataError, match="asset 'b' has only normal rows; LightGBM needs both"):
+        LightGBM().fit_panel(panel)
+    with pytest.raises(DataError, match="X has only anomalous rows"):
+        LightGBM().fit(X, np.ones(100))
+    with pytest.raises(DataError, match="X has no labelled rows"):
+        LightGBM().fit(X, np.full(100, np.nan))
+
+
+def test_a_fleet_asks_for_labels():
+    readings = pl.DataFrame({"pump": ["a"] * 30, "flow": np.arange(30.0)})
+    with pytest.raises((ParameterError, DataError), match="labels"):
+        Fleet(LightGBM(), key="pump").fit(readings)
+
+
+def test_the_library_is_named_if_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(ParameterError, match=r'LightGBM needs lightgbm: pip install "tocsin\[boosting\]"'):
+        LightGBM().fit(*labelled(50))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"beta": 0.0}, "beta must be above 0, not 0.0"),
+        ({"rounds": 1.5}, "rounds must be a whole number, 1 or more, not 1.5"),
+        ({"leaves": 1}, "leaves must be a whole number, 2 or more, not 1"),
+        ({"learning_rate": 2.0}, "learning_rate must be above 0 and at most 1, not 2.0"),
+        ({"validation": 0.8}, "validation must be above 0 and at most 0.5, not 0.8"),
+    ],
+)
+def test_parameters_that_make_no_sense(settings, said):
+    with pytest.raises(ParameterError, match=said):
+        LightGBM(**settings).fit(*labelled(50))
