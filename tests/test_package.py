@@ -13,8 +13,8 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "HBOS", "KNN", "MAD", "OnlineSTL", "PCA", "Panel",
+    "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

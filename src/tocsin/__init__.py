@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from tocsin.detectors.base import Detector
     from tocsin.detectors.catalog import catalog
     from tocsin.detectors.ecod import ECOD
+    from tocsin.detectors.hbos import HBOS
+    from tocsin.detectors.knn import KNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.pca import PCA
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
@@ -32,8 +35,11 @@ _HOMES = {
     "Detector": "tocsin.detectors.base",
     "ECOD": "tocsin.detectors.ecod",
     "Fleet": "tocsin.fleet.fleet",
+    "HBOS": "tocsin.detectors.hbos",
+    "KNN": "tocsin.detectors.knn",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
+    "PCA": "tocsin.detectors.pca",
     "Panel": "tocsin.panel",
     "STL": "tocsin.detectors.stl",
     "SpanMSTL": "tocsin.features.multispans",
@@ -48,8 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "HBOS", "KNN", "MAD", "OnlineSTL", "PCA", "Panel",
+    "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 
