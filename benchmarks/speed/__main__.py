@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.measure import show
-from benchmarks.speed import detect, ecod, stl, synth
+from benchmarks.speed import detect, ecod, process, stl, synth
 
-show("Speed, in CPU-seconds", [*ecod.lines(), *synth.lines(), *stl.lines(), *detect.lines()])
+show("Speed, in CPU-seconds", [*ecod.lines(), *process.lines(), *synth.lines(), *stl.lines(), *detect.lines()])
