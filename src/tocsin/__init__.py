@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from tocsin.detectors.ecod import ECOD
     from tocsin.detectors.ensemble import Ensemble
     from tocsin.detectors.ewma import EWMA
+    from tocsin.detectors.hbos import HBOS
     from tocsin.detectors.isolation_forest import IsolationForest
+    from tocsin.detectors.knn import KNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.pca import PCA
     from tocsin.detectors.seasonal_naive import SeasonalNaive
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
@@ -46,10 +49,13 @@ _HOMES = {
     "EWMA": "tocsin.detectors.ewma",
     "Ensemble": "tocsin.detectors.ensemble",
     "Fleet": "tocsin.fleet.fleet",
+    "HBOS": "tocsin.detectors.hbos",
     "IsolationForest": "tocsin.detectors.isolation_forest",
+    "KNN": "tocsin.detectors.knn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "OnlineSTL": "tocsin.features.online",
+    "PCA": "tocsin.detectors.pca",
     "Panel": "tocsin.panel",
     "Recipe": "tocsin.features.recipe",
     "STL": "tocsin.detectors.stl",
@@ -67,8 +73,8 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "IsolationForest", "LightGBM", "MAD", "OnlineSTL", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineSTL", "PCA", "Panel", "Recipe", "STL", "SeasonalNaive",
+    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -93,15 +93,17 @@ class Ranges:
     ) -> Evidence:
         """Return the evidence for contributions from the features' own distributions.
 
-        Without `above` a value above the median counts as high. Without `limit` no feature is said to be able to mend
-        its row.
+        Without `above` a value above its limit counts as high, and where there is none a value above the median. Without
+        `limit` no feature is said to be able to mend its row.
         """
         panel, features = panel.astype(self.dtype), contributions.feature
         named, assets = np.maximum(features, 0), panel.asset_of_row[:, None]
         low, high = (np.where(features >= 0, end[assets, named], np.nan) for end in self.usual())
         if above is None:
             values = panel.values[named, np.arange(panel.n_rows)[:, None]]
-            above = (features >= 0) & (values > self.medians()[assets, named])
+            side = self.medians()[assets, named]
+            side = side if limit is None else np.where(np.isnan(limit), side, limit)
+            above = (features >= 0) & (values > side)
         tail = np.full(features.shape, np.nan)
         mad.tails(panel.values, panel.offsets, self.sketches.cells, features, above, tail)
         return Evidence(low, high, above, tail, np.full(features.shape, np.nan) if limit is None else limit)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.heaviest import heaviest
+from tocsin.kernels.heaviest import name_heaviest
 from tocsin.panel import Contributions
 
 
 def named(parts: NDArray[np.float64], top: int | None) -> Contributions:
     """Return the `top` largest parts of each row with their features, or with None all in the order of the features."""
     n_rows, n_features = parts.shape
-    if top is None:
-        return Contributions(np.tile(np.arange(n_features, dtype=np.int32), (n_rows, 1)), parts)
-    shape = (n_rows, min(top, n_features))
+    shape = (n_rows, n_features if top is None else min(top, n_features))
     features, contributions = np.empty(shape, np.int32), np.empty(shape)
-    heaviest(parts, features, contributions)
+    name_heaviest(np.ascontiguousarray(parts.T), top is None, features, contributions)
     return Contributions(features, contributions)
