@@ -13,8 +13,9 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "IsolationForest", "MAD", "OnlineSTL", "Panel", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "IsolationForest", "MAD", "OnlineIsolationForest",
+    "OnlineSTL", "Panel", "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period",
+    "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.ecod import ECOD
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
@@ -35,6 +36,7 @@ _HOMES = {
     "Fleet": "tocsin.fleet.fleet",
     "IsolationForest": "tocsin.detectors.isolation_forest",
     "MAD": "tocsin.detectors.mad",
+    "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
     "OnlineSTL": "tocsin.features.online",
     "Panel": "tocsin.panel",
     "STL": "tocsin.detectors.stl",
@@ -50,8 +52,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "IsolationForest", "MAD", "OnlineSTL", "Panel", "STL",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "IsolationForest", "MAD", "OnlineIsolationForest",
+    "OnlineSTL", "Panel", "STL", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period",
+    "mstl", "stl",
 ]  # fmt: skip
 
 
