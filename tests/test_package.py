@@ -14,8 +14,9 @@ import tocsin
 
 PUBLIC = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineSTL", "PCA", "Panel", "Recipe", "STL", "SeasonalNaive",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
+    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.measure import Line, compare, paired
-from tocsin import IsolationForest, Panel
+from tocsin import IsolationForest, OnlineIsolationForest, Panel
 
 ASSETS, ROWS, FEATURES = 8, 1440, 100
 
@@ -28,7 +28,7 @@ def matrices(of: Panel) -> list[np.ndarray]:
 def lines() -> list[Line]:
     """Measure everything."""
     warnings.simplefilter("ignore")
-    return [*batch()]
+    return [*batch(), *online()]
 
 
 def batch() -> list[Line]:
@@ -62,3 +62,32 @@ def batch() -> list[Line]:
         )
     )  # fmt: skip
     return found
+
+
+def online() -> list[Line]:
+    """Measure rows a second, learned and scored, against River, which takes rows one by one as it is made to."""
+    from river.anomaly import HalfSpaceTrees
+
+    rows, few, width = 5000, 1000, 10
+    start, new = panel(1000, 0, width, 1), panel(rows, 1, width, 1)
+    ours = OnlineIsolationForest()
+    models, _ = ours.fit_panel(start)
+    readings = [dict(enumerate(row)) for row in new.values.T[:few].tolist()]
+    half_spaces = HalfSpaceTrees(seed=0, limits=dict.fromkeys(range(width), (-5.0, 5.0)))
+
+    def ours_learn() -> None:
+        ours.score_panel(ours.update_panel(models, new), new, p_values=False)
+
+    def theirs_learn() -> None:
+        for row in readings:
+            half_spaces.learn_one(row)
+            half_spaces.score_one(row)
+
+    cpu, other = paired(ours_learn, theirs_learn)
+    mine, yours = rows / cpu, few / other
+    return [
+        compare(
+            f"online isolation forest, rows of {width} learned and scored, River's half-space trees",
+            mine / yours, 20, 100, ours=f"{mine:,.0f} /s", other=f"{yours:,.0f} /s",
+        )
+    ]  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.knn import KNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.pca import PCA
     from tocsin.detectors.seasonal_naive import SeasonalNaive
     from tocsin.detectors.stl import STL
@@ -54,6 +55,7 @@ _HOMES = {
     "KNN": "tocsin.detectors.knn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
+    "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
     "OnlineSTL": "tocsin.features.online",
     "PCA": "tocsin.detectors.pca",
     "Panel": "tocsin.panel",
@@ -73,8 +75,9 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineSTL", "PCA", "Panel", "Recipe", "STL", "SeasonalNaive",
-    "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
+    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "find_period", "mstl", "stl",
 ]  # fmt: skip
 
 

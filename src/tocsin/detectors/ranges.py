@@ -93,8 +93,8 @@ class Ranges:
     ) -> Evidence:
         """Return the evidence for contributions from the features' own distributions.
 
-        Without `above` a value above its limit counts as high, and where there is none a value above the median. Without
-        `limit` no feature is said to be able to mend its row.
+        Without `above` a value above its limit counts as high, and where there is none a value above the median.
+        Without `limit` no feature is said to be able to mend its row.
         """
         panel, features = panel.astype(self.dtype), contributions.feature
         named, assets = np.maximum(features, 0), panel.asset_of_row[:, None]

@@ -38,7 +38,8 @@ class Planes(NamedTuple):
 
     Asset ``a`` keeps components ``starts[a]:starts[a + 1]``: their `variances`, and as rows of `loadings`, shape
     (n_components, n_features), their directions. Spreads are 0 of features that are constant or were never seen,
-    centers NaN of the latter. `limits`, shape (n_assets, 2), are those of T2 and Q, 0 where there is nothing to measure.
+    centers NaN of the latter. `limits`, shape (n_assets, 2), are those of T2 and Q, 0 where there is nothing to
+    measure.
     """
 
     centers: Floats
