@@ -53,8 +53,8 @@ class KNN(Detector):
 
     A feature's contribution is its share of the squared distance, times the distance; they sum to the score. With
     missing values a squared distance is that of the features that both rows have, scaled up to all (as in
-    scikit-learn's `nan_euclidean_distances`); a missing value contributes nothing. Of a feature that was constant in training, a value
-    that differs contributes 1e9, which stands for infinity.
+    scikit-learn's `nan_euclidean_distances`); a missing value contributes nothing. Of a feature that was constant in
+    training, a value that differs contributes 1e9, which stands for infinity.
 
     Models keep the sampled rows in the precision of the readings, 800 KB for 2,000 rows of 100 features in single
     precision, and some 130 values a feature for its usual range.
@@ -170,7 +170,7 @@ class KNN(Detector):
 
 
 def _whole(value: object, least: int) -> bool:
-    return is_number(value) and value == int(value) and int(value) >= least  # type: ignore[call-overload]
+    return is_number(value) and float(value).is_integer() and int(value) >= least  # type: ignore[arg-type,call-overload]
 
 
 def _like(state: Mapping[str, Ragged], panel: Panel) -> Panel:
