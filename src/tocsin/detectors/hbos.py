@@ -87,7 +87,7 @@ class HBOS(Forgetful):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if not (is_number(self.bins) and self.bins == int(self.bins) and self.bins >= 2):
+        if not (is_number(self.bins) and float(self.bins).is_integer() and self.bins >= 2):
             raise ParameterError(f"bins must be a whole number of at least 2, not {self.bins!r}")
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:

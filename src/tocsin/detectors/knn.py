@@ -170,7 +170,7 @@ class KNN(Detector):
 
 
 def _whole(value: object, least: int) -> bool:
-    return is_number(value) and value == int(value) and int(value) >= least  # type: ignore[call-overload]
+    return is_number(value) and float(value).is_integer() and int(value) >= least  # type: ignore[arg-type,call-overload]
 
 
 def _like(state: Mapping[str, Ragged], panel: Panel) -> Panel:

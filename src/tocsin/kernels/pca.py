@@ -38,8 +38,7 @@ class Planes(NamedTuple):
 
     Asset ``a`` keeps components ``starts[a]:starts[a + 1]``: their `variances`, and as rows of `loadings`, shape
     (n_components, n_features), their directions. Spreads are 0 of features that are constant or were never seen,
-    centers NaN of the latter. `limits`, shape (n_assets, 2), are those of T2 and Q, 0 where there is nothing to
-    measure.
+    centers NaN of the latter. `limits`, shape (n_assets, 2), are those of T2 and Q, 0 where there is none.
     """
 
     centers: Floats
@@ -423,18 +422,27 @@ def _limit(
     is moved inwards, doubling from the last bit on, until the row as it would be read scores so indeed. Where values
     are missing, which follow the others, the score is lower than that but still convex, and the way is halved.
     """
+    gaps = False
+    for other in range(values.shape[0]):
+        gaps |= values[other, row] != values[other, row]
     inner = pull * pull - own * over
-    if not (inner >= 0.0 and own > 0.0) or pull == 0.0:
+    if not gaps and (not (inner >= 0.0 and own > 0.0) or pull == 0.0):
         return np.nan
     step = -over / (pull + (np.sqrt(inner) if pull > 0.0 else -np.sqrt(inner)))
     farthest = -pull / own
     n_components = planes.starts[asset + 1] - planes.starts[asset]
     scores, coordinates = work[0].reshape((-1, 1)), plane[:n_components].reshape((n_components, 1))
     outside, both, total = np.empty(1), np.empty((2, 1)), np.empty(1)
-    gaps = False
     for other in range(values.shape[0]):
         trial[other, 0] = values[other, row]
-        gaps |= trial[other, 0] != trial[other, 0]
+    if gaps:  # where it scores least, all that is missing following, is where it would be if it were missing, too
+        trial[feature, 0] = np.nan
+        _measure(trial, 0, planes, asset, scores, coordinates, outside, both, total)
+        farthest = (
+            scores[feature, 0]
+            - (values[feature, row] - planes.centers[asset, feature]) / planes.spreads[asset, feature]
+        )
+        step = farthest
     share = 2.0 ** (-22 if values.itemsize == 4 else -50)
     slip = 0.0
     for _ in range(TRIES):
