@@ -50,11 +50,12 @@ class IsolationForest(Detector):
     single-precision differences from the median, which loses nothing of readings with a large offset.
 
     Contributions share a score by the cube of the information, ``log(rows before / rows after)``, of the splits on a
-    row's paths. On faults planted in one of 50 correlated features, the heaviest contribution names the right feature
-    more often than with plain information or expected depth (see ``benchmarks/quality/forest.py``). Limits are exact.
+    row's paths: the few splits that set it apart outweigh the many that halve what is there. How often this names the
+    feature at fault is in ``benchmarks/quality/forest.py``. Limits are exact.
 
-    Cost: with 100 trees some 12 ns a value of 1,440 rows and 100 features to learn, and half a microsecond a row
-    to score. A model takes some 65 kB for 100 trees (10 bytes a split) and the usual ranges of `Ranges`.
+    Cost: with 100 trees some 30 ns a value of 1,440 rows and 100 features to learn, and a microsecond a row to score. A
+    model of normal readings takes some 60 kB for 100 trees (10 bytes a split), at the very most 255 kB, and besides
+    the ranges of its features.
 
     Limits: splits are parallel to the axes, which leaves ghosts of low score beside clusters; what lies beyond the
     training range scores as its edge does.
