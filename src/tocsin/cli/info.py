@@ -44,7 +44,7 @@ def _detectors() -> list[dict[str, Any]]:
             "name": name,
             "about": (kind.__doc__ or "").strip().partition("\n")[0],
             "updates": kind().incremental,
-            "labels": kind.supervised,
+            "labels": kind().supervised,
             "extra": kind.extra,
             "settings": kind().get_params(),
         }
