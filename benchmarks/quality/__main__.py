@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.quality import adbench, cmapss, elevator, made_up, online_stl, skab
+from benchmarks.quality import adbench, cmapss, elevator, made_up, online_stl, periods, skab
 
-for study in (elevator, skab, cmapss, adbench, online_stl, made_up):
+for study in (elevator, skab, cmapss, adbench, online_stl, periods, made_up):
     study.main()

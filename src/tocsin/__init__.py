@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tocsin.features.decomposition import Decomposition, mstl, stl
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
-    from tocsin.features.periods import find_period
+    from tocsin.features.periods import find_period, find_periods
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.detect import detect
     from tocsin.fleet.detection import Detection
@@ -43,13 +43,14 @@ _HOMES = {
     "catalog": "tocsin.detectors.catalog",
     "detect": "tocsin.fleet.detect",
     "find_period": "tocsin.features.periods",
+    "find_periods": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
     "stl": "tocsin.features.decomposition",
 }
 
 __all__ = [
     "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "find_periods", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.detectors.base import Detector
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.online import begin, has_cycles
-from tocsin.features.periods import find_period
+from tocsin.features.periods import find_periods
 from tocsin.features.series import LARGEST
 from tocsin.features.settings import check_whole
 from tocsin.kernels import stl_scores as kernels
@@ -70,7 +70,7 @@ class STL(Detector):
     few rows gets better; a reading counts for three units at most.
 
     Cost: to score, about 50 ns a value; to learn, about 1 µs, most of it the robust decomposition of up to 8 cycles,
-    and ten times that if the period is to be found. A model keeps two cycles and 13 numbers a feature.
+    and half as much again if the period is to be found. A model keeps two cycles and 13 numbers a feature.
 
     Limits: features are taken one by one. With fewer than four cycles of training the units are too small by the share
     of noise that the season has taken up. A fault that lasts becomes normal, after about the trend's window for a level
@@ -159,11 +159,15 @@ class STL(Detector):
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
         clock = Clock.learn(panel)
         ticks = clock.ticks(panel)
-        plans = [
-            self._plan(panel.values[feature, first:last], ticks[first:last])
+        cells = [
+            (panel.values[feature, first:last], ticks[first:last])
             for first, last in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
             for feature in range(panel.n_features)
         ]
+        spread = [self._spread(*cell) for cell in cells]
+        given = self._windows[0]
+        found = _found(spread) if given is None else [given] * len(cells)
+        plans = [self._plan(*each) for each in zip(cells, spread, found, strict=True)]
         periods = np.array([plan.period for plan in plans], np.int64)
         filters, backward = _filters(periods), _filters(periods)
         self._begin(plans, filters, backward)
@@ -236,21 +240,29 @@ class STL(Detector):
         _, seasonal, trend = self._windows
         return Setting(trend or 0, seasonal, PLAIN, self.watch == "all")
 
-    def _plan(self, values: NDArray[Any], ticks: NDArray[np.int64]) -> Plan:
-        """Decide how to begin one feature of one asset."""
-        period, _, trend = self._windows
-        none = Plan(1, min(len(values), trend or PLAIN))
+    def _spread(self, values: NDArray[Any], ticks: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Return one feature of one asset at even steps, or None if nothing can be said of its season."""
+        period = self._windows[0]
         least = 4 if period is None else 2 * period
         span = int(ticks[-1]) + 1 if len(ticks) else 0
         if span < least or span > SPARSE * len(values) or len(values) < 4:
-            return none
+            return None
         series = np.full(span, np.nan)
         series[ticks] = values
-        if (np.abs(series) > LARGEST).any():
+        return None if (np.abs(series) > LARGEST).any() else series
+
+    def _plan(
+        self,
+        cell: tuple[NDArray[Any], NDArray[np.int64]],
+        series: NDArray[np.float64] | None,
+        period: int,
+    ) -> Plan:
+        """Decide how to begin one feature of one asset, whose period is 0 if it has none."""
+        values, ticks = cell
+        none = Plan(1, min(len(values), self._windows[2] or PLAIN))
+        if series is None or period == 0 or len(series) < 2 * period:
             return none
-        period = _found(series) if period is None else period
-        if period is None or span < 2 * period:
-            return none
+        span = len(series)
         length = period * min(CYCLES, max(2, span // (2 * period)))
         head, tail = series[:length], series[-length:]
         if not has_cycles(np.stack([head, tail]), period).all():
@@ -336,12 +348,18 @@ class Clock(NamedTuple):
         return self._replace(following=np.where(empty, self.following, last + 1))
 
 
-def _found(series: NDArray[np.float64]) -> int | None:
-    """Return the period of a series, or None if it has none."""
-    try:
-        return find_period(series)
-    except (DataError, ParameterError):
-        return None
+def _found(cells: list[NDArray[np.float64] | None]) -> list[int]:
+    """Return the period of each series, those of one length together; 0 if it has none."""
+    found = [0] * len(cells)
+    alike: dict[int, list[int]] = {}
+    for place, series in enumerate(cells):
+        if series is not None:
+            alike.setdefault(len(series), []).append(place)
+    for places in alike.values():
+        periods = find_periods(np.array([cells[place] for place in places]))
+        for place, period in zip(places, periods.tolist(), strict=True):
+            found[place] = period
+    return found
 
 
 def _filters(periods: NDArray[np.int64]) -> Filters:
