@@ -67,7 +67,7 @@ def find_period(x: ArrayLike | Any) -> int:
 
     Notes
     -----
-    Deterministic, and O(n log n): below a microsecond a value.
+    Deterministic, and O(n log n): below a microsecond a value from about 1,000 values on.
 
     In noise without a season - white, with a memory, swinging, wandering or with heavy tails - a period is found in
     about one series in a hundred. Limits: with fewer than four cycles only strong seasons are found; of two seasons,
@@ -117,7 +117,7 @@ def find_periods(x: ArrayLike | Any) -> Ints:
 
     Notes
     -----
-    A series' period does not depend on those beside it. Cost: below a microsecond a value.
+    A series' period does not depend on those beside it. Cost: about 0.3 µs a value.
 
     Examples
     --------
