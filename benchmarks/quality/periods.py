@@ -251,9 +251,8 @@ def main() -> None:
     print(f"\n{1e6 * cost / (found['n'].sum() + silent['n'].sum()):.2f} µs a value")
     print("\n| readings | known | found |\n| --- | --- | --- |")
     for name, known in REAL.items():
-        print(
-            f"| {name.split('/')[-1]} | {' or '.join(map(str, sorted(known)))} | {found_in(pl.read_csv(find(name))['value'])} |"
-        )
+        seen = found_in(pl.read_csv(find(name))["value"])
+        print(f"| {name.split('/')[-1]} | {' or '.join(map(str, sorted(known)))} | {seen} |")
 
 
 if __name__ == "__main__":
