@@ -6,7 +6,8 @@ import sys
 from importlib import import_module
 
 STUDIES = (
-    "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl", "made_up",
+    "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl", "periods",
+    "made_up",
 )  # fmt: skip
 
 for study in sys.argv[1:] or STUDIES:

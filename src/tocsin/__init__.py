@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tocsin.features.decomposition import Decomposition, mstl, stl
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
-    from tocsin.features.periods import find_period
+    from tocsin.features.periods import find_period, find_periods
     from tocsin.features.recipe import Recipe
     from tocsin.features.spans import SpanSTL
     from tocsin.fleet.detect import detect
@@ -69,6 +69,7 @@ _HOMES = {
     "catalog": "tocsin.detectors.catalog",
     "detect": "tocsin.fleet.detect",
     "find_period": "tocsin.features.periods",
+    "find_periods": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
     "stl": "tocsin.features.decomposition",
 }
@@ -77,7 +78,7 @@ __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
     "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
     "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "mstl", "stl",
+    "find_period", "find_periods", "mstl", "stl",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.signal import lfilter
 
-from tocsin import find_period, stl
+from tocsin import find_period, find_periods, stl
 from tocsin.errors import ParameterError
 
 N = 1_000
@@ -72,6 +72,56 @@ def test_finds_none_in_noise(kind):
             find_period(NOISE[kind](np.random.default_rng(seed)))
 
 
+SILENT = NOISE | {
+    "a moving average": lambda rng: lfilter(np.ones(10), [1], rng.normal(size=N)),
+    "swinging": lambda rng: lfilter([1], [1, -2 * 0.95 * np.cos(2 * np.pi / 20), 0.95**2], rng.normal(size=N)),
+    "Cauchy": lambda rng: rng.standard_cauchy(N),
+}
+
+
+@pytest.mark.parametrize("kind", SILENT)
+def test_finds_one_in_noise_one_time_in_fifty_at_most(kind):
+    """It is about one time in a hundred; ten of 300 would be the 99.9 % quantile of that."""
+    found = find_periods([SILENT[kind](np.random.default_rng([5, seed])) for seed in range(300)])
+    assert (found > 0).sum() < 10
+
+
+@pytest.mark.parametrize("period", [7, 24, 100])
+def test_finds_a_season_far_weaker_than_the_noise(period):
+    """The season has a tenth of the variance of the noise, or a fifth where there are ten cycles."""
+    rng = np.random.default_rng(6)
+    size = np.sqrt(0.4 if period == 100 else 0.2)
+    series = size * np.sin(2 * np.pi * np.arange(N) / period) + rng.normal(size=(50, N))
+    found = find_periods(series)
+    assert (np.abs(found - period) <= max(1, 0.02 * period)).mean() > 2 / 3
+
+
+def test_finds_the_period_of_each_series_whatever_is_beside_it():
+    rows = [wave("sine", 24, 1.0), wave("pulse", 50, 0.5), np.full(N, 3.0), np.full(N, np.nan), wave("sine", 7, 1.0)]
+    rows.append(np.random.default_rng(7).normal(size=N))
+    assert find_periods(rows).tolist() == [24, 50, 0, 0, 7, 0]
+    assert [find_periods(row).item() for row in rows] == [24, 50, 0, 0, 7, 0]
+    assert find_period(rows[1]) == 50
+
+
+def test_several_series_show_what_none_of_them_does():
+    rng = np.random.default_rng(8)
+    fleet = 0.25 * np.sin(2 * np.pi * np.arange(300) / 20) + rng.normal(size=(32, 300))
+    assert find_period(fleet) == 20
+    assert (find_periods(fleet) == 20).mean() < 0.5
+
+
+def test_a_cycle_that_is_not_regular_is_found_by_its_strength():
+    """A pulse whose every beat is up to a tenth longer or shorter."""
+    rng = np.random.default_rng(9)
+    phase = np.cumsum(np.repeat(1 / rng.uniform(36, 44, 200), 40))
+    assert abs(find_period(np.sin(2 * np.pi * phase) + 0.1 * rng.normal(size=len(phase))) - 40) <= 2
+
+
+def test_two_and_a_half_cycles_are_enough_where_they_are_clear():
+    assert abs(find_period(wave("sine", 400, 0.2)) - 400) <= 8
+
+
 @pytest.mark.parametrize(
     ("name", "periods"),
     [
@@ -79,6 +129,9 @@ def test_finds_none_in_noise(kind):
         ("artificialWithAnomaly/art_daily_jumpsup.csv", {288}),
         ("realKnownCause/ambient_temperature_system_failure.csv", {24}),
         ("realTweets/Twitter_volume_IBM.csv", {288, 2016}),
+        ("realTweets/Twitter_volume_AAPL.csv", {288, 2016}),
+        ("realTweets/Twitter_volume_PFE.csv", {288, 2016}),
+        ("realAWSCloudwatch/elb_request_count_8c0756.csv", {288}),
     ],
 )
 def test_finds_days_and_weeks_in_real_readings(need, name, periods):

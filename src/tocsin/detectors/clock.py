@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.errors import DataError, ParameterError
-from tocsin.features.periods import find_period
+from tocsin.errors import DataError
+from tocsin.features.periods import find_periods
 from tocsin.models import Ragged
 from tocsin.panel import Panel
 
@@ -67,24 +67,35 @@ class Clock(NamedTuple):
         return self._replace(following=np.where(empty, self.following, last + 1))
 
 
-def season_of(
-    values: NDArray[Any], ticks: NDArray[np.int64], period: int | None
-) -> tuple[int, NDArray[np.float64] | None]:
-    """Return how many ticks the cycle of one feature of one asset has, and its readings with NaN where there is none.
+class Seasons(NamedTuple):
+    """The cycles of a panel's features.
 
-    With `period` None the cycle is found. Without one, or with fewer than two cycles of readings, the period is 1 and
-    there are no readings.
+    `periods`, shape (n_assets, n_features), is how many ticks each cycle has, 1 where there is none. `series`, a feature
+    of an asset after the other, are their readings at even ticks, with NaN where there is none; None without a cycle.
+    """
+
+    periods: NDArray[np.int64]
+    series: list[NDArray[np.float64] | None]
+
+
+def seasons_of(panel: Panel, ticks: NDArray[np.int64], period: int | None) -> Seasons:
+    """Return the cycles of each feature of each asset; with `period` None they are found.
+
+    There is none with fewer than two cycles of readings.
     """
     least = 4 if period is None else 2 * period
-    span = int(ticks[-1]) + 1 if len(ticks) else 0
-    if span < least or span > SPARSE * len(values) or len(values) < 4:
-        return 1, None
-    series = np.full(span, np.nan)
-    series[ticks] = values
-    if (np.abs(series) > LARGEST).any():
-        return 1, None
-    found = _found(series) if period is None else period
-    return (1, None) if found is None or span < 2 * found else (found, series)
+    spread = [
+        _spread(panel.values[feature, first:last], ticks[first:last], least)
+        for first, last in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
+        for feature in range(panel.n_features)
+    ]
+    found = _found(spread) if period is None else np.full(len(spread), period)
+    series = [
+        each if each is not None and 1 < cycle <= len(each) // 2 else None
+        for each, cycle in zip(spread, found, strict=True)
+    ]
+    periods = np.where([each is not None for each in series], found, 1).astype(np.int64)
+    return Seasons(periods.reshape(panel.n_assets, panel.n_features), series)
 
 
 def cycle_remarks(periods: NDArray[np.int64], given: int | None, plain: str) -> dict[str, int]:
@@ -116,9 +127,23 @@ def starts_of(periods: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(periods)]).astype(np.int64)
 
 
-def _found(series: NDArray[np.float64]) -> int | None:
-    """Return the period of a series, or None if it has none."""
-    try:
-        return find_period(series)
-    except (DataError, ParameterError):
+def _spread(values: NDArray[Any], ticks: NDArray[np.int64], least: int) -> NDArray[np.float64] | None:
+    """Return readings at even ticks, or None if nothing can be said of their season."""
+    span = int(ticks[-1]) + 1 if len(ticks) else 0
+    if span < least or span > SPARSE * len(values) or len(values) < 4:
         return None
+    series = np.full(span, np.nan)
+    series[ticks] = values
+    return None if (np.abs(series) > LARGEST).any() else series
+
+
+def _found(cells: list[NDArray[np.float64] | None]) -> NDArray[np.int64]:
+    """Return the period of each series, those of one length together; 0 if it has none."""
+    found = np.zeros(len(cells), np.int64)
+    alike: dict[int, list[tuple[int, NDArray[np.float64]]]] = {}
+    for place, series in enumerate(cells):
+        if series is not None:
+            alike.setdefault(len(series), []).append((place, series))
+    for members in alike.values():
+        found[[place for place, _ in members]] = find_periods(np.stack([series for _, series in members]))
+    return found

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.detectors.charts import largest
-from tocsin.detectors.clock import Clock, season_of
+from tocsin.detectors.clock import Clock, seasons_of
 from tocsin.detectors.ranges import Ranges
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.settings import check_whole
@@ -145,15 +145,14 @@ class Discord(Detector):
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         clock, keep = Clock.learn(panel), self._sizes[1]
-        windows = np.zeros((panel.n_assets, panel.n_features), np.int64)
+        windows = self._windows(panel)
         usual, units = np.ones(windows.shape), np.zeros(panel.values.shape)
         series = []
         for asset, (first, last) in enumerate(zip(panel.offsets[:-1], panel.offsets[1:], strict=True)):
             rows = panel.values[:, first:last]
             series.append(rows[:, -keep:].reshape(-1))
             for feature, values in enumerate(rows.astype(np.float64)):
-                window = windows[asset, feature] = self._window(values)
-                if window:
+                if window := int(windows[asset, feature]):
                     found = np.empty(len(values) - window + 1)
                     early = max(len(values) - keep, 0)
                     kernels.distances(values, window, -early, kernels.history(values[early:], window), found)
@@ -171,16 +170,16 @@ class Discord(Detector):
         }
         return {**state, **Ranges.learn(panel).to_state()}, largest(units, 0)[0]
 
-    def _window(self, values: Floats) -> int:
-        """Return how many readings of a feature are compared together; 0 if there are too few."""
+    def _windows(self, panel: Panel) -> NDArray[np.int64]:
+        """Return how many readings of each feature of each asset are compared together; 0 if there are too few."""
         window, keep = self._sizes
-        rows = min(len(values), keep)
+        counts = np.diff(panel.offsets)
+        rows, shape = np.minimum(counts, keep)[:, None], (panel.n_assets, panel.n_features)
         if window is not None:
-            return window if 2 * window <= rows else 0
-        if rows < 4 * SHORTEST:
-            return 0
-        period = season_of(values, np.arange(len(values)), None)[0]
-        return period if SHORTEST <= period <= rows // 2 else min(PLAIN, rows // 4)
+            return np.broadcast_to(np.where(2 * window <= rows, window, 0), shape).copy()
+        periods = seasons_of(panel, np.arange(panel.n_rows) - np.repeat(panel.offsets[:-1], counts), None).periods
+        chosen = np.where((periods >= SHORTEST) & (periods <= rows // 2), periods, np.minimum(PLAIN, rows // 4))
+        return np.where(rows < 4 * SHORTEST, 0, chosen)
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tocsin.detectors.charts import Chart
-from tocsin.detectors.clock import Clock, check_cycles, cycle_remarks, season_of, starts_of
+from tocsin.detectors.clock import Clock, check_cycles, cycle_remarks, seasons_of, starts_of
 from tocsin.features.settings import check_whole
 from tocsin.kernels import naive as kernels
 from tocsin.kernels.charts import Told
@@ -120,11 +120,7 @@ class SeasonalNaive(Chart):
     def _begin(self, panel: Panel) -> dict[str, Ragged]:
         clock = Clock.learn(panel)
         ticks = clock.ticks(panel)
-        periods = np.ones((panel.n_assets, panel.n_features), np.int64)
-        for asset, (first, last) in enumerate(zip(panel.offsets[:-1], panel.offsets[1:], strict=True)):
-            for feature in range(panel.n_features if self._period != 1 else 0):
-                values = panel.values[feature, first:last]
-                periods[asset, feature] = season_of(values, ticks[first:last], self._period)[0]
+        periods = seasons_of(panel, ticks, self._period).periods
         starts = starts_of(periods.reshape(-1))
         cycles = Cycles(starts, np.empty(starts[-1]), np.empty((periods.size, NUMBERS)))
         kernels.begin(panel.values, panel.offsets, ticks, cycles)

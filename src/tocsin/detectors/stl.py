@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tocsin.detectors.base import Detector
-from tocsin.detectors.clock import Clock, check_cycles, cycle_remarks, season_of, starts_of
+from tocsin.detectors.clock import Clock, check_cycles, cycle_remarks, seasons_of, starts_of
 from tocsin.errors import ParameterError
 from tocsin.features.online import begin, has_cycles
 from tocsin.features.settings import check_whole
@@ -143,10 +143,11 @@ class STL(Detector):
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
         clock = Clock.learn(panel)
         ticks = clock.ticks(panel)
+        seasons = seasons_of(panel, ticks, self._windows[0])
+        spans = [ticks[first:last] for first, last in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)]
         plans = [
-            self._plan(panel.values[feature, first:last], ticks[first:last])
-            for first, last in zip(panel.offsets[:-1], panel.offsets[1:], strict=True)
-            for feature in range(panel.n_features)
+            self._plan(spans[cell // panel.n_features], series, int(seasons.periods.flat[cell]))
+            for cell, series in enumerate(seasons.series)
         ]
         periods = np.array([plan.period for plan in plans], np.int64)
         filters, backward = _filters(periods), _filters(periods)
@@ -220,11 +221,9 @@ class STL(Detector):
         _, seasonal, trend = self._windows
         return Setting(trend or 0, seasonal, PLAIN, self.watch == "all")
 
-    def _plan(self, values: NDArray[Any], ticks: NDArray[np.int64]) -> Plan:
+    def _plan(self, ticks: NDArray[np.int64], series: NDArray[np.float64] | None, period: int) -> Plan:
         """Decide how to begin one feature of one asset."""
-        period, _, trend = self._windows
-        none = Plan(1, min(len(values), trend or PLAIN))
-        period, series = season_of(values, ticks, period)
+        none = Plan(1, min(len(ticks), self._windows[2] or PLAIN))
         if series is None:
             return none
         span = len(series)
