@@ -70,8 +70,8 @@ class Clock(NamedTuple):
 class Seasons(NamedTuple):
     """The cycles of a panel's features.
 
-    `periods`, shape (n_assets, n_features), is how many ticks each cycle has, 1 where there is none. `series`, a feature
-    of an asset after the other, are their readings at even ticks, with NaN where there is none; None without a cycle.
+    `periods`, shape (n_assets, n_features), is how many ticks each cycle has, 1 where there is none. `series`, one for
+    each feature of each asset, are their readings at even ticks, NaN where there is none; None without a cycle.
     """
 
     periods: NDArray[np.int64]
