@@ -169,7 +169,10 @@ class Detector(BaseEstimator, ABC):
 
     @abstractmethod
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
-        """Return the state, one entry an asset, and the training scores of all rows."""
+        """Return the state, one entry an asset, and the training scores of all rows.
+
+        No entry may be called key, rows, first_time, last_time, threshold or version: these are columns beside it.
+        """
 
     @abstractmethod
     def _score(

@@ -41,7 +41,7 @@ class Ensemble(Detector):
     ----------
     contamination : float, default 0.01
         The share of training rows that lies above the threshold, in (0, 0.5].
-    detectors : str, default "ecod,mad,zscore"
+    detectors : str, default "ecod,isolationforest,pca"
         Names from the catalog with commas between them, each with settings in parentheses where it has other ones than
         its own defaults: "ecod(tail_error=0.02),mad".
     combine : {"fisher", "stouffer", "minimum", "cauchy"}, default "fisher"
@@ -85,7 +85,7 @@ class Ensemble(Detector):
         self,
         contamination: float = 0.01,
         *,
-        detectors: str = "ecod,mad,zscore",
+        detectors: str = "ecod,isolationforest,pca",
         combine: Literal["fisher", "stouffer", "minimum", "cauchy"] = "fisher",
         infinite: Literal["error", "missing"] = "error",
     ) -> None:

@@ -108,7 +108,7 @@ class IsolationForest(Detector):
             "centers": Ragged.of_rows(centers),
             "nodes": Ragged.of_rows(packed.nodes.reshape(panel.n_assets, self.trees)),
             "feature": Ragged(packed.feature[: nodes[-1]].copy(), nodes),
-            "threshold": Ragged(packed.threshold[: splits[-1]].copy(), splits),
+            "cut": Ragged(packed.threshold[: splits[-1]].copy(), splits),
             "mass": Ragged(packed.mass[: leaves[-1]].copy(), leaves),
             **ranges.to_state(),
         }
@@ -167,7 +167,7 @@ def _centers(state: Mapping[str, Ragged], panel: Panel) -> Floats:
 
 def _forests(state: Mapping[str, Ragged]) -> tuple[Packed, int, Ints, Ints, Ints]:
     """Return what the kernels take a fleet's forests as."""
-    nodes, feature, threshold, mass = (state[name] for name in ("nodes", "feature", "threshold", "mass"))
+    nodes, feature, threshold, mass = (state[name] for name in ("nodes", "feature", "cut", "mass"))
     n_trees = len(nodes.values) // max(len(nodes.offsets) - 1, 1)
     packed = Packed(nodes.values, feature.values, threshold.values, mass.values)
     return packed, n_trees, feature.offsets, threshold.offsets, mass.offsets

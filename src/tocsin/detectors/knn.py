@@ -122,7 +122,7 @@ class KNN(Detector):
         philox.uniforms(philox.keys(int(self.seed)), 0, 0, draws)
         kernels.choose(panel.values, panel.offsets, starts, draws[0], rows, taken)
         state = {
-            "rows": Ragged(rows, starts * panel.n_features),
+            "neighbours": Ragged(rows, starts * panel.n_features),
             "centers": Ragged.of_rows(centers),
             "spreads": Ragged.of_rows(spreads),
             **Ranges.learn(panel).to_state(),
@@ -175,9 +175,9 @@ def _whole(value: object, least: int) -> bool:
 
 def _like(state: Mapping[str, Ragged], panel: Panel) -> Panel:
     """Return the panel in the precision that was learned from, so that a constant equals itself."""
-    return panel.astype(state["rows"].values.dtype)
+    return panel.astype(state["neighbours"].values.dtype)
 
 
 def _neighbours(state: Mapping[str, Ragged], n_features: int) -> Neighbours:
     centers, spreads = (state[name].values.reshape(-1, n_features) for name in ("centers", "spreads"))
-    return Neighbours(centers, spreads, state["rows"].offsets // n_features, state["rows"].values)
+    return Neighbours(centers, spreads, state["neighbours"].offsets // n_features, state["neighbours"].values)
