@@ -18,10 +18,10 @@ from tocsin.kernels.jit import kernel
 
 Floats = NDArray[np.float64]
 
-TILE = 64
-"""Rows that are scored at once, so that what is known of them stays in the nearest cache."""
-ABREAST = 4
-"""Components whose coordinates are summed side by side."""
+TILE = 128
+"""Rows that are scored at once, so that what is known of them stays in the nearest caches."""
+ABREAST = 8
+"""Features that are added to a coordinate at once, so that it is read and written once for all of them."""
 BEYOND = 1e9
 """What a value adds that differs from a constant: infinite by rights, but a number."""
 FARTHEST = 1e50
@@ -139,29 +139,26 @@ def decompose(
 @kernel
 def _coordinates(loadings: Floats, scores: Floats, coordinates: Floats) -> None:
     """Write the coordinates of rows, shape (n_components, n_rows), from standard scores, (n_features, n_rows)."""
-    n_components, n_features = loadings.shape
-    for first in range(0, n_components, ABREAST):
-        if first + ABREAST <= n_components:
-            a, b, c, d = (
-                coordinates[first], coordinates[first + 1], coordinates[first + 2], coordinates[first + 3],
+    whole = len(scores) // ABREAST * ABREAST
+    for component in range(len(loadings)):
+        pulls, along = loadings[component], coordinates[component]
+        along[:] = 0.0
+        for i in range(0, whole, ABREAST):
+            a, b, c, d, e, f, g, h = (
+                scores[i], scores[i + 1], scores[i + 2], scores[i + 3],
+                scores[i + 4], scores[i + 5], scores[i + 6], scores[i + 7],
             )  # fmt: skip
-            a[:], b[:], c[:], d[:] = 0.0, 0.0, 0.0, 0.0
-            for feature in range(n_features):
-                x = scores[feature]
-                p, q = loadings[first, feature], loadings[first + 1, feature]
-                r, s = loadings[first + 2, feature], loadings[first + 3, feature]
-                for row in range(len(x)):
-                    z = x[row]
-                    a[row], b[row] = fma(p, z, a[row]), fma(q, z, b[row])
-                    c[row], d[row] = fma(r, z, c[row]), fma(s, z, d[row])
-            continue
-        for component in range(first, n_components):
-            a = coordinates[component]
-            a[:] = 0.0
-            for feature in range(n_features):
-                x, p = scores[feature], loadings[component, feature]
-                for row in range(len(x)):
-                    a[row] = fma(p, x[row], a[row])
+            p, q, r, s, t, u, v, w = (
+                pulls[i], pulls[i + 1], pulls[i + 2], pulls[i + 3],
+                pulls[i + 4], pulls[i + 5], pulls[i + 6], pulls[i + 7],
+            )  # fmt: skip
+            for row in range(len(along)):
+                half = fma(s, d[row], fma(r, c[row], fma(q, b[row], fma(p, a[row], along[row]))))
+                along[row] = fma(w, h[row], fma(v, g[row], fma(u, f[row], fma(t, e[row], half))))
+        for feature in range(whole, len(scores)):
+            x, pull = scores[feature], pulls[feature]
+            for row in range(len(along)):
+                along[row] = fma(pull, x[row], along[row])
 
 
 @kernel
@@ -223,7 +220,9 @@ def _standardise(
         x, score = values[feature, first : first + len(gaps)], scores[feature]
         if spread > 0.0:
             for row in range(len(x)):
-                z = min(max((x[row] - center) / spread, -FARTHEST), FARTHEST)
+                z = (x[row] - center) / spread
+                z = z if z < FARTHEST else FARTHEST
+                z = z if z > -FARTHEST else -FARTHEST
                 present = x[row] == x[row]
                 score[row] = z if present else 0.0
                 gaps[row] += 0.0 if present else 1.0
