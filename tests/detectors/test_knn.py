@@ -82,11 +82,11 @@ def test_limits_are_the_nearest_there_are(dtype, holes):
 def test_a_sample_stands_for_all_times():
     X = np.arange(1000.0)[:, None]
     small = KNN(sample=100, neighbors=1, scale=False).fit(X)
-    rows = small.model_.state["rows"].values
+    rows = small.model_.state["neighbours"].values
     assert (rows // 10 == np.arange(100)).all()
     assert len(set(rows % 10)) > 5
-    assert (KNN(sample=100, seed=1).fit(X).model_.state["rows"].values != rows).any()
-    assert len(KNN(sample=None).fit(X).model_.state["rows"].values) == 1000
+    assert (KNN(sample=100, seed=1).fit(X).model_.state["neighbours"].values != rows).any()
+    assert len(KNN(sample=None).fit(X).model_.state["neighbours"].values) == 1000
     among = np.abs(X - rows)
     among[among == 0] = np.inf
     np.testing.assert_allclose(small.decision_scores_, among.min(1))
