@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tocsin import ECOD
+from tocsin import ECOD, PCA
 from tocsin.explain.sentences import decimals, plain, sentences
 
 BASE = {
@@ -45,13 +45,35 @@ BASE = {
         ),
         (
             {"value": 25.0, "tail_probability": 0.9, "limit": None, "direction": "below"},
-            "vibration was 25, near the lower end of its usual 21 to 42.62.",
+            "vibration was 25, within its usual 21 to 42.62.",
+        ),
+        (
+            {"value": 30.0, "tail_probability": 0.6, "limit": 28.0},
+            "vibration was 30, high for the other features, within its usual 21 to 42.62. "
+            "At 28 there would have been no alert.",
+        ),
+        (
+            {"value": 30.0, "tail_probability": 0.3, "limit": 33.0, "direction": "below"},
+            "vibration was 30, low for the other features, within its usual 21 to 42.62. "
+            "At 33 there would have been no alert.",
+        ),
+        (
+            {"tail_probability": 0.3, "limit": None},
+            "vibration was 97.31, above its usual 21 to 42.62; about 1 reading in 3 is as high.",
         ),
     ],
 )
 def test_sentence(change, said):
     frame = pl.DataFrame([{**BASE, **change}], schema_overrides={"limit": pl.Float64})
     assert sentences(frame).item() == said
+
+
+def test_a_broken_relation_of_usual_values_names_no_end_of_a_range():
+    load = np.random.default_rng(0).normal(size=(500, 1))
+    detector = PCA().fit(load + 0.05 * np.random.default_rng(1).normal(size=(500, 3)))
+    said = detector.explain([[-0.5, 0.5, -0.5]], top=1)["sentence"].item()
+    assert said.startswith("x1 was 0.5, high for the other features, within its usual ")
+    assert " is as " not in said
 
 
 @pytest.mark.parametrize(

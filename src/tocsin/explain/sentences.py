@@ -6,6 +6,8 @@ import polars as pl
 
 DIGITS, MOST_DIGITS = 4, 15
 """How many significant digits a number has at least, if they are not zeros, and at most."""
+COMMON = 0.2
+"""A value within its usual range that has a larger tail probability is not near that end of it."""
 
 
 def plain(number: pl.Expr, decimals: pl.Expr) -> pl.Expr:
@@ -26,12 +28,17 @@ def sentences(explanations: pl.DataFrame) -> pl.Series:
 
     "vibration was 97.3, above its usual 21 to 42.6; about 1 reading in 1,441 is as high. At 55.1 there would have been
     no alert."
+    "speed was 3.2, high for the other features, within its usual 1 to 5. At 2.1 there would have been no alert."
+
+    The second is of a value that is not rare by itself; "high for the other features" is said where it has a limit.
 
     Numbers that differ in what the sentence says of them differ as text, and with the limit as it is printed there
     would indeed have been no alert.
     """
     value, low, high, limit = (pl.col(name) for name in ("value", "low", "high", "limit"))
     above = pl.col("direction") == "above"
+    inside = (value >= low) & (value <= high)
+    common = inside & (pl.col("tail_probability") > COMMON)
     apart = [value - high, low - value, high - low, (value - limit).abs()]
     numbers = explanations.with_columns(
         _above=above,
@@ -52,12 +59,18 @@ def sentences(explanations: pl.DataFrame) -> pl.Series:
     parts = texts.select(
         "feature",
         "_value",
-        _place=pl.when((value >= low) & (value <= high))
+        _place=pl.when(common & (value > limit))
+        .then(pl.format("high for the other features, within its usual {} to {}", "_low", "_high"))
+        .when(common & (value < limit))
+        .then(pl.format("low for the other features, within its usual {} to {}", "_low", "_high"))
+        .when(common)
+        .then(pl.format("within its usual {} to {}", "_low", "_high"))
+        .when(inside)
         .then(pl.format("near the {} end of its usual {} to {}", "_end", "_low", "_high"))
         .when(low == high)
         .then(pl.format("{} its usual {}", "direction", "_low"))
         .otherwise(pl.format("{} its usual {} to {}", "direction", "_low", "_high")),
-        _rarity=pl.when(pl.col("_odds") >= 2)
+        _rarity=pl.when((pl.col("_odds") >= 2) & ~common)
         .then(pl.format("; about 1 reading in {} is as {}", "_odds", "_far"))
         .otherwise(nothing),
         _remedy=pl.when(limit.is_null())

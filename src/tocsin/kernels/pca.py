@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 TILE = 128
 """Rows that are scored at once, so that what is known of them stays in the nearest caches."""
-ABREAST = 8
-"""Features that are added to a coordinate at once, so that it is read and written once for all of them."""
+ABREAST = 4
+"""Components whose coordinates are summed side by side, and features that are added to them at once."""
 BEYOND = 1e9
 """What a value adds that differs from a constant: infinite by rights, but a number."""
 FARTHEST = 1e50
@@ -137,28 +137,52 @@ def decompose(
 
 
 @kernel
-def _coordinates(loadings: Floats, scores: Floats, coordinates: Floats) -> None:
-    """Write the coordinates of rows, shape (n_components, n_rows), from standard scores, (n_features, n_rows)."""
+def _add_features(pulls: Floats, scores: Floats, since: int, along: Floats) -> None:
+    """Add the features from one on to a component's coordinates."""
+    for feature in range(since, len(scores)):
+        x, pull = scores[feature], pulls[feature]
+        for row in range(len(along)):
+            along[row] = fma(pull, x[row], along[row])
+
+
+@kernel
+def _four(loadings: Floats, scores: Floats, coordinates: Floats) -> None:
+    """Write the coordinates of four components, whose features are added in their order, four at a time."""
     whole = len(scores) // ABREAST * ABREAST
-    for component in range(len(loadings)):
-        pulls, along = loadings[component], coordinates[component]
-        along[:] = 0.0
-        for i in range(0, whole, ABREAST):
-            a, b, c, d, e, f, g, h = (
-                scores[i], scores[i + 1], scores[i + 2], scores[i + 3],
-                scores[i + 4], scores[i + 5], scores[i + 6], scores[i + 7],
-            )  # fmt: skip
-            p, q, r, s, t, u, v, w = (
-                pulls[i], pulls[i + 1], pulls[i + 2], pulls[i + 3],
-                pulls[i + 4], pulls[i + 5], pulls[i + 6], pulls[i + 7],
-            )  # fmt: skip
-            for row in range(len(along)):
-                half = fma(s, d[row], fma(r, c[row], fma(q, b[row], fma(p, a[row], along[row]))))
-                along[row] = fma(w, h[row], fma(v, g[row], fma(u, f[row], fma(t, e[row], half))))
-        for feature in range(whole, len(scores)):
-            x, pull = scores[feature], pulls[feature]
-            for row in range(len(along)):
-                along[row] = fma(pull, x[row], along[row])
+    a, b, c, d = coordinates[0], coordinates[1], coordinates[2], coordinates[3]
+    a[:], b[:], c[:], d[:] = 0.0, 0.0, 0.0, 0.0
+    e, f, g, h = loadings[0], loadings[1], loadings[2], loadings[3]
+    for i in range(0, whole, ABREAST):
+        p, q, r, s = scores[i], scores[i + 1], scores[i + 2], scores[i + 3]
+        ep, eq, er, es = e[i], e[i + 1], e[i + 2], e[i + 3]
+        fp, fq, fr, fs = f[i], f[i + 1], f[i + 2], f[i + 3]
+        gp, gq, gr, gs = g[i], g[i + 1], g[i + 2], g[i + 3]
+        hp, hq, hr, hs = h[i], h[i + 1], h[i + 2], h[i + 3]
+        for row in range(len(a)):
+            w, x, y, z = p[row], q[row], r[row], s[row]
+            a[row] = fma(es, z, fma(er, y, fma(eq, x, fma(ep, w, a[row]))))
+            b[row] = fma(fs, z, fma(fr, y, fma(fq, x, fma(fp, w, b[row]))))
+            c[row] = fma(gs, z, fma(gr, y, fma(gq, x, fma(gp, w, c[row]))))
+            d[row] = fma(hs, z, fma(hr, y, fma(hq, x, fma(hp, w, d[row]))))
+    for component in range(ABREAST):
+        _add_features(loadings[component], scores, whole, coordinates[component])
+
+
+@kernel
+def _coordinates(loadings: Floats, scores: Floats, coordinates: Floats) -> None:
+    """Write the coordinates of rows, shape (n_components, n_rows), from standard scores, (n_features, n_rows).
+
+    The last four components may have been among those before, which gives the same once more.
+    """
+    n_components = len(loadings)
+    if n_components < ABREAST:
+        for component in range(n_components):
+            coordinates[component] = 0.0
+            _add_features(loadings[component], scores, 0, coordinates[component])
+        return
+    for start in range(0, n_components, ABREAST):
+        first = min(start, n_components - ABREAST)
+        _four(loadings[first : first + ABREAST], scores, coordinates[first : first + ABREAST])
 
 
 @kernel

@@ -1,0 +1,62 @@
+"""T2 and Q are NumPy's, with few components and many, and a row's do not depend on those beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.reference.distances import t2_and_q
+from tocsin.kernels import pca
+
+
+def planes(width, kept, seed=0):
+    rng = np.random.default_rng(seed)
+    loadings = np.linalg.qr(rng.normal(size=(width, width)))[0][:kept]
+    return pca.Planes(
+        rng.normal(size=(1, width)),
+        rng.uniform(0.5, 2.0, size=(1, width)),
+        np.array([0, kept]),
+        np.sort(rng.uniform(0.5, 3.0, size=kept))[::-1].copy(),
+        np.ascontiguousarray(loadings),
+        np.array([[4.0, 2.0]]),
+    )
+
+
+def scored(values, known):
+    n_rows = values.shape[1]
+    statistics, scores = np.empty((2, n_rows)), np.empty(n_rows)
+    none = np.empty((n_rows, 0), np.int32), np.empty((n_rows, 0))
+    pca.score(values, np.array([0, n_rows]), known, False, statistics, scores, *none)
+    return statistics, scores
+
+
+@pytest.mark.parametrize(("width", "kept"), [(1, 1), (3, 2), (6, 4), (9, 5), (9, 9)])
+def test_equals_numpy(width, kept):
+    known = planes(width, kept)
+    values = np.random.default_rng(1).normal(size=(width, 20)) * 3
+    (t2, q), scores = scored(values, known)
+    z = (values.T - known.centers) / known.spreads
+    expected = t2_and_q(z, known.loadings, known.variances)
+    np.testing.assert_allclose(t2, expected[0], rtol=1e-12)
+    np.testing.assert_allclose(q, expected[1], rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(scores, expected[0] / 4 + expected[1] / 2, rtol=1e-9)
+
+
+def test_a_row_alone_scores_the_same_to_the_last_bit():
+    known = planes(7, 5)
+    values = np.random.default_rng(2).normal(size=(7, 19))
+    _, together = scored(values, known)
+    alone = [scored(np.ascontiguousarray(values[:, i : i + 1]), known)[1].item() for i in range(19)]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_a_missing_value_takes_what_scores_least():
+    known = planes(5, 2)
+    values = np.random.default_rng(3).normal(size=(5, 1))
+    values[2, 0] = np.nan
+    _, least = scored(values, known)
+    trials = np.repeat(values, 401, axis=1)
+    trials[2] = known.centers[0, 2] + known.spreads[0, 2] * np.linspace(-4, 4, 401)
+    _, tried = scored(trials, known)
+    assert least.item() <= tried.min() + 1e-12
+    assert tried.min() == pytest.approx(least.item(), abs=1e-3)
