@@ -28,7 +28,7 @@ def matrices(of: Panel) -> list[np.ndarray]:
 def lines() -> list[Line]:
     """Measure everything."""
     warnings.simplefilter("ignore")
-    return [*batch(), *online()]
+    return [*batch(), *extended(), *online()]
 
 
 def batch() -> list[Line]:
@@ -59,6 +59,37 @@ def batch() -> list[Line]:
         compare(
             "isolation forest, score as many new rows, scikit-learn in a loop",
             other / cpu, 3, 10, ours=f"{cpu * 1e3:.1f} ms", other=f"{other * 1e3:.0f} ms",
+        )
+    )  # fmt: skip
+    return found
+
+
+def extended() -> list[Line]:
+    """Measure the extended forest, which scikit-learn does not have, against its forest along the axes."""
+    from sklearn.ensemble import IsolationForest as ScikitLearn
+
+    ours, training, new = IsolationForest(extended=True), panel(ROWS, 0), panel(ROWS, 1)
+    theirs_training, theirs_new = matrices(training), matrices(new)
+    models, _ = ours.fit_panel(training)
+    loop = [ScikitLearn(contamination=0.01, random_state=0).fit(X) for X in theirs_training]
+    cpu, other = paired(
+        lambda: ours.fit_panel(training),
+        lambda: [ScikitLearn(contamination=0.01, random_state=0).fit(X) for X in theirs_training],
+    )
+    found = [
+        compare(
+            "extended isolation forest, fit: the same, scikit-learn's forest along the axes in a loop",
+            other / cpu, ours=f"{cpu * 1e3:.1f} ms", other=f"{other * 1e3:.0f} ms",
+        )
+    ]  # fmt: skip
+    cpu, other = paired(
+        lambda: ours.score_panel(models, new, p_values=False),
+        lambda: [model.score_samples(X) for model, X in zip(loop, theirs_new, strict=True)],
+    )
+    found.append(
+        compare(
+            "extended isolation forest, score as many new rows, scikit-learn's forest along the axes in a loop",
+            other / cpu, ours=f"{cpu * 1e3:.1f} ms", other=f"{other * 1e3:.0f} ms",
         )
     )  # fmt: skip
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,10 @@ from tocsin.detectors.catalog import catalog, detector_class
 from tocsin.errors import DataError, EmptyDataError, NotFittedError, ParameterError
 from tocsin.panel import unmasked
 
-DETECTORS = pytest.mark.parametrize("make", catalog().values(), ids=catalog())
+VARIANTS = {"extended isolationforest": partial(catalog()["isolationforest"], extended=True)}
+"""Forms of a detector that are so different that each keeps the contract by itself."""
+MAKERS = {**catalog(), **VARIANTS}
+DETECTORS = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def readings(rows=300, width=4, seed=0):

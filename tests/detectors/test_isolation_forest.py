@@ -36,21 +36,23 @@ def test_as_good_as_scikit_learn_on_real_sets(need):
     assert np.mean(gaps) > -0.02
 
 
-def test_missing_values_are_as_the_median_and_raise_no_alarm():
+@pytest.mark.parametrize("extended", [False, True])
+def test_missing_values_are_as_the_median_and_raise_no_alarm(extended):
     X = readings()
-    detector = IsolationForest().fit(X)
+    detector = IsolationForest(extended=extended).fit(X)
     rows = readings(50, seed=1)
     filled = rows.copy()
     filled[:, 2] = detector.model_.state["centers"].values[2]
     rows[:, 2] = np.nan
     np.testing.assert_array_equal(detector.decision_function(rows), detector.decision_function(filled))
     X[::3, 2] = np.nan
-    assert IsolationForest().fit(X).labels_[::3].mean() < 0.03
+    assert IsolationForest(extended=extended).fit(X).labels_[::3].mean() < 0.03
 
 
-def test_few_and_many_rows_at_once_score_alike():
-    X = readings(700)
-    detector = IsolationForest().fit(X)
+@pytest.mark.parametrize("extended", [False, True])
+def test_few_and_many_rows_at_once_score_alike(extended):
+    X = readings(700, width=11)
+    detector = IsolationForest(extended=extended).fit(X)
     together = detector.decision_function(X)
     apart = np.concatenate([detector.decision_function(X[i : i + 3]) for i in range(0, 700, 3)])
     np.testing.assert_array_equal(together, apart)
@@ -64,9 +66,10 @@ def test_large_trees_are_walked():
     np.testing.assert_array_equal(detector.decision_scores_[:50], apart)
 
 
-def test_seeds_differ_and_repeat():
+@pytest.mark.parametrize("extended", [False, True])
+def test_seeds_differ_and_repeat(extended):
     X = readings()
-    first, again, other = (IsolationForest(seed=seed).fit(X).decision_scores_ for seed in (3, 3, 4))
+    first, again, other = (IsolationForest(extended=extended, seed=s).fit(X).decision_scores_ for s in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -77,12 +80,57 @@ def test_an_offset_does_not_matter():
     np.testing.assert_array_equal(plain.decision_scores_, far.decision_scores_)
 
 
-def test_constant_features_are_not_split():
+@pytest.mark.parametrize("extended", [False, True])
+def test_constant_features_are_not_split(extended):
     X = readings()
     wide = np.hstack([X, np.full((400, 20), 7.0)])
-    parts = IsolationForest().fit(wide).contributions(wide[:5])
+    parts = IsolationForest(extended=extended).fit(wide).contributions(wide[:5])
     assert (parts[:, 5:] == 0.0).all()
-    assert IsolationForest().fit(np.ones((10, 2))).decision_function([[1.0, 5.0]])[0] == pytest.approx(0.5, abs=1e-4)
+    assert IsolationForest(extended=extended).fit(np.ones((10, 2))).decision_function([[1.0, 5.0]])[0] == pytest.approx(
+        0.5, abs=1e-4
+    )
+
+
+def test_oblique_splits_leave_no_ghosts_beside_clusters():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 2)) + np.where(np.arange(1000) % 2, 10.0, 0.0)[:, None]
+    ghosts = np.array([[0.0, 10.0], [10.0, 0.0]])
+    shares = [IsolationForest(trees=300, extended=extended).fit(X).p_values(ghosts).max() for extended in (False, True)]
+    assert shares[1] < 0.005 < shares[0]
+
+
+def test_oblique_splits_tell_how_far_beyond_the_training_range_a_row_lies():
+    near, far = IsolationForest(extended=True).fit(readings()).decision_function([[5.0] * 5, [50.0] * 5])
+    assert far > near + 0.01
+
+
+@pytest.mark.parametrize("width", [3, 12])
+def test_units_do_not_matter_to_oblique_splits(width):
+    X, units = readings(width=width), 2.0 ** np.arange(-3, width - 3)
+    plain, scaled = IsolationForest(extended=True).fit(X), IsolationForest(extended=True).fit(X * units)
+    np.testing.assert_array_equal(plain.decision_scores_, scaled.decision_scores_)
+
+
+def test_the_seed_that_directions_are_made_from_is_the_models():
+    X = readings(width=12)
+    detector = IsolationForest(extended=True, seed=2**64 - 1).fit(X)
+    before = detector.decision_function(X)
+    np.testing.assert_array_equal(detector.set_params(seed=1, extended=False).decision_function(X), before)
+
+
+def test_oblique_splits_name_the_feature_at_fault():
+    rng = np.random.default_rng(0)
+    X, rows, cause = readings(1000, width=20), readings(200, width=20, seed=1), rng.integers(0, 20, 200)
+    rows[np.arange(200), cause] += 8.0
+    found = IsolationForest(extended=True).fit(X).contributions(rows).argmax(1)
+    assert (found == cause).mean() > 0.95
+
+
+def test_values_beyond_all_measure_have_finite_scores():
+    detector = IsolationForest(extended=True).fit(readings())
+    scores = detector.decision_function([[1e300, -1e300, 1e300, -1e300, 1e300], [0.0] * 5])
+    assert np.isfinite(scores).all()
+    assert scores[0] > scores[1]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +140,7 @@ def test_constant_features_are_not_split():
         ({"trees": 2.5}, "trees must be a whole number"),
         ({"sample": 1}, "sample must be a whole number from 2 to 65535"),
         ({"seed": -1}, "seed must be a whole number"),
+        ({"extended": 1}, "extended must be true or false, not 1"),
     ],
 )
 def test_parameters_that_make_no_sense(parameters, said):

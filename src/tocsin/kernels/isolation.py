@@ -155,7 +155,7 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, stream: int, n_trees: in
                 share = (float(draw(keys, tree, stream, place, drawn)) + 0.5) * 2.0**-32
                 threshold = np.float32(float(low) + share * (float(high) - float(low)))
                 threshold = threshold if threshold < high else low
-                kept = _partition(part, values, threshold, right)
+                kept = partition(part, values, threshold, right)
                 trees.feature[here], trees.threshold[here], trees.left[here] = feature, threshold, end
                 first[end], last[end], first[end + 1], last[end + 1] = begin, begin + kept, begin + kept, last[node]
                 trees.depth[at + end], trees.depth[at + end + 1] = trees.depth[here] + 1, trees.depth[here] + 1
@@ -216,7 +216,7 @@ def _gather(column: Singles, part: NDArray[np.int32], values: Singles) -> tuple[
 
 
 @kernel
-def _partition(part: NDArray[np.int32], values: Singles, threshold: float, right: NDArray[np.int32]) -> int:
+def partition(part: NDArray[np.int32], values: Singles, threshold: float, right: NDArray[np.int32]) -> int:
     """Move rows whose value is above the threshold to the end, in their order; return how many are not."""
     kept, moved = 0, 0
     for i in range(len(part)):

@@ -50,7 +50,7 @@ def fit(
     room = n_trees * max(2 * min(most, longest(offsets)) - 1, 1)
     trees = isolation.empty_trees(n_trees, room)
     ends = np.zeros((3, n_assets + 1), np.int64)
-    packed = _room(n_assets * n_trees, room)
+    packed = room_for(n_assets * n_trees, room)
     ones = np.ones(n_features)
     path = np.empty(room, np.float32)
     buffer = np.empty(n_features * longest(offsets), np.float32)
@@ -64,11 +64,11 @@ def fit(
             isolation.grow(x, size, int(np.ceil(np.log2(max(size, 2)))), keys, FOREST, n_trees, trees)
             isolation.paths(trees, path)
             path_sums(x, trees, path, scores[first:last])
-            _to_scores(scores[first:last], n_trees, size)
+            to_scores(scores[first:last], n_trees, size)
         for tree in range(n_trees):
             packed.nodes[asset * n_trees + tree] = trees.starts[tree + 1] - trees.starts[tree]
         while len(packed.feature) < ends[0, asset] + room:
-            packed = _larger(packed)
+            packed = doubled(packed)
         upto = isolation.pack(trees, ends[0, asset], ends[1, asset], ends[2, asset], packed)
         for i in range(3):
             ends[i, asset + 1] = upto[i]
@@ -76,7 +76,8 @@ def fit(
 
 
 @kernel
-def _room(n_trees: int, size: int) -> Packed:
+def room_for(n_trees: int, size: int) -> Packed:
+    """Return room for packed trees that have `size` nodes together."""
     half = size // 2 + n_trees + 1
     return Packed(
         np.empty(n_trees, np.int32), np.empty(size, np.int16), np.empty(half, np.float32), np.empty(half, np.uint16)
@@ -84,8 +85,9 @@ def _room(n_trees: int, size: int) -> Packed:
 
 
 @kernel
-def _larger(packed: Packed) -> Packed:
-    larger = _room(len(packed.nodes), 2 * len(packed.feature))
+def doubled(packed: Packed) -> Packed:
+    """Return packed trees in twice the room."""
+    larger = room_for(len(packed.nodes), 2 * len(packed.feature))
     larger.nodes[:] = packed.nodes
     larger.feature[: len(packed.feature)] = packed.feature
     larger.threshold[: len(packed.threshold)] = packed.threshold
@@ -135,7 +137,7 @@ def score(
         isolation.center(values[:, first:last], centers[asset], ones, x)
         own = scores[first:last]
         path_sums(x, trees, path, own)
-        _to_scores(own, n_trees, trees.mass[0] if len(trees.mass) else 0)
+        to_scores(own, n_trees, trees.mass[0] if len(trees.mass) else 0)
         if wanted:
             contributions(x, trees, own, parts[first:last])
 
@@ -148,7 +150,8 @@ def to_score(total: float, n_trees: int, size: int) -> float:
 
 
 @kernel
-def _to_scores(scores: Floats, n_trees: int, size: int) -> None:
+def to_scores(scores: Floats, n_trees: int, size: int) -> None:
+    """Turn sums of path lengths into scores, in place."""
     for row in range(len(scores)):
         scores[row] = to_score(scores[row], n_trees, size)
 
