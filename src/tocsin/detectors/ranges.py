@@ -43,7 +43,7 @@ class Ranges:
 
     @classmethod
     def learn(cls, panel: Panel) -> Self:
-        """Learn the ranges of a panel; costs a sort of each column, 5 to 8 ns a value."""
+        """Learn the ranges of a panel; costs 3 ns a value, or 5 to 8 where values crowd beside far outliers."""
         counts = np.empty((panel.n_assets, panel.n_features), np.int64)
         count_present(panel.values, panel.offsets, counts)
         sketches = Sketches.at_grid(counts.reshape(-1), RATIO, panel.values.dtype)

@@ -81,8 +81,10 @@ def center(values: NDArray[Any], centers: Floats, scales: Floats, out: Singles) 
         middle, scale, given, own = centers[feature], scales[feature], values[feature], out[feature]
         for row in range(len(given)):
             apart = (float(given[row]) - middle) * scale
-            apart = min(max(apart, -LARGEST), LARGEST)
-            own[row] = np.float32(apart) if apart == apart else np.float32(0.0)
+            known = apart == apart
+            apart = LARGEST if apart > LARGEST else apart
+            apart = -LARGEST if apart < -LARGEST else apart
+            own[row] = np.float32(apart) if known else np.float32(0.0)
 
 
 @inlined
@@ -102,13 +104,23 @@ def draw(keys: Keys, tree: int, stream: int, place: Ints, drawn: Words) -> Any:
 
 
 @kernel
-def sample(rows: NDArray[np.int32], size: int, keys: Keys, tree: int, stream: int, place: Ints, drawn: Words) -> None:
-    """Bring a random choice of `size` rows to the front, without replacement."""
-    for i in range(size):
-        j = i + below(draw(keys, tree, stream, place, drawn), len(rows) - i)
+def sample(rows: NDArray[Any], size: int, keys: Keys, tree: int, stream: int, place: Ints, drawn: Words) -> None:
+    """Bring a random choice of `size` rows to the front, without replacement.
+
+    One word a row, as `draw` would return them. Places are unsigned, which spares a look whether they count from the
+    end.
+    """
+    at = np.uint64(place[0])
+    for i in range(np.uint64(size)):
+        word = at & np.uint64(WORDS - 1)
+        if word == 0:
+            words(keys, np.int64(0), tree, stream, np.int64(at // np.uint64(WORDS)), drawn)
+        at += np.uint64(1)
+        j = i + np.uint64(below(drawn[word], len(rows) - np.int64(i)))
         row = rows[i]
         rows[i] = rows[j]
         rows[j] = row
+    place[0] = np.int64(at)
 
 
 @kernel
@@ -131,9 +143,9 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, stream: int, n_trees: in
 
     A node draws a feature until one has two values there, and splits uniformly between the smallest and the largest.
     """
-    features, rows = varying(x), np.arange(x.shape[1]).astype(np.int32)
+    features, rows = varying(x), np.arange(x.shape[1]).astype(np.uint32)
     first, last = np.empty(2 * size, np.int32), np.empty(2 * size, np.int32)
-    values, right = np.empty(size, np.float32), np.empty(size, np.int32)
+    values, right = np.empty(size, np.float32), np.empty(size, np.uint32)
     place, drawn = np.zeros(1, np.int64), np.empty(WORDS, np.uint32)
     for tree in range(n_trees):
         place[0] = 0
@@ -167,7 +179,7 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, stream: int, n_trees: in
 @kernel
 def _choose(
     x: Singles,
-    part: NDArray[np.int32],
+    part: NDArray[np.uint32],
     features: Ints,
     keys: Keys,
     tree: int,
@@ -195,40 +207,38 @@ def _choose(
 
 
 @kernel
-def _gather(column: Singles, part: NDArray[np.int32], values: Singles) -> tuple[float, float]:
-    """Copy a feature's values of some rows, and return their extremes, taken of every other value side by side."""
-    low, high = column[part[0]], column[part[0]]
-    other_low, other_high = low, high
-    even = len(part) & -2
-    for i in range(0, even, 2):
-        one, other = column[part[i]], column[part[i + 1]]
-        values[i], values[i + 1] = one, other
-        low = one if one < low else low
-        high = one if one > high else high
-        other_low = other if other < other_low else other_low
-        other_high = other if other > other_high else other_high
-    if even < len(part):
-        last = column[part[even]]
-        values[even] = last
-        low = last if last < low else low
-        high = last if last > high else high
-    return min(low, other_low), max(high, other_high)
+def _gather(column: Singles, part: NDArray[np.uint32], values: Singles) -> tuple[float, float]:
+    """Copy a feature's values of some rows, and return their extremes, taken of every fourth value side by side."""
+    a = column[part[0]]
+    b, c, d, e, f, g, h = a, a, a, a, a, a, a
+    even = len(part) & -4
+    for i in range(0, even, 4):
+        at = np.uint64(i)
+        p, q = column[part[at]], column[part[at + np.uint64(1)]]
+        r, s = column[part[at + np.uint64(2)]], column[part[at + np.uint64(3)]]
+        values[at], values[at + np.uint64(1)], values[at + np.uint64(2)], values[at + np.uint64(3)] = p, q, r, s
+        a, b, c, d = p if p < a else a, q if q < b else b, r if r < c else c, s if s < d else d
+        e, f, g, h = p if p > e else e, q if q > f else f, r if r > g else g, s if s > h else h
+    for i in range(even, len(part)):
+        last = column[part[i]]
+        values[i] = last
+        a, e = last if last < a else a, last if last > e else e
+    return min(a, b, c, d), max(e, f, g, h)
 
 
 @kernel
-def partition(part: NDArray[np.int32], values: Singles, threshold: float, right: NDArray[np.int32]) -> int:
+def partition(part: NDArray[Any], values: Singles, threshold: float, right: NDArray[Any]) -> int:
     """Move rows whose value is above the threshold to the end, in their order; return how many are not."""
-    kept, moved = 0, 0
+    kept, moved = np.uint64(0), np.uint64(0)
     for i in range(len(part)):
-        row = part[i]
-        above = values[i] > threshold
+        row, above = part[i], np.uint64(values[i] > threshold)
         part[kept] = row
         right[moved] = row
-        moved += np.int64(above)
-        kept += np.int64(not above)
+        moved += above
+        kept += np.uint64(1) - above
     for i in range(moved):
         part[kept + i] = right[i]
-    return kept
+    return np.int64(kept)
 
 
 @kernel

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.order import argsort, scratch
+from tocsin.kernels.ranks import at_ranks, workspace
 from tocsin.kernels.sketch import Cells, cell_of, longest
 
 
@@ -16,16 +16,14 @@ from tocsin.kernels.sketch import Cells, cell_of, longest
 def learn(values: NDArray[Any], offsets: NDArray[np.int64], ranks: NDArray[np.int64], cells: Cells) -> None:
     """Fill the knots of `cells` with the values at the given ranks.
 
-    Cost: one sort of each cell, 5 to 8 ns a value.
+    Cost: 3 ns a value, or 5 to 8 where a cell has to be sorted.
     """
     n_features = values.shape[0]
     most = longest(offsets)
-    work = scratch(most)
-    rows, ordered = np.empty(most, np.int32), np.empty(most, values.dtype)
+    work, ordered = workspace(most), np.empty(most, values.dtype)
     for asset in range(len(offsets) - 1):
         for feature in range(n_features):
             cell = asset * n_features + feature
-            argsort(values[feature, offsets[asset] : offsets[asset + 1]], work, rows, ordered)
             knots, _, _ = cell_of(cells, cell)
-            for i in range(len(knots)):
-                knots[i] = ordered[ranks[cells.bounds[cell] + i] - 1]
+            wanted = ranks[cells.bounds[cell] : cells.bounds[cell] + len(knots)]
+            at_ranks(values[feature, offsets[asset] : offsets[asset + 1]], wanted, work, ordered, knots)
