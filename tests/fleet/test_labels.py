@@ -46,7 +46,14 @@ def test_labels_are_needed_and_checked():
         Fleet(LightGBM(), key="pump", time="at").fit(made())
     with pytest.raises(ColumnError, match="no column 'fault' for the label"):
         fleet().fit(made().drop("fault"))
-    with pytest.raises(DataError, match="'p1'"):
-        fleet().fit(made().with_columns(fault=pl.col("fault") * (pl.col("pump") == "p0")))
     with pytest.raises(DataError, match="labels must be 0"):
         fleet().fit(made().with_columns(fault=pl.col("fault") * 3))
+
+
+def test_an_asset_that_cannot_be_learned_is_left_out_with_the_reason():
+    calm = pl.col("fault") * (pl.col("pump") != "p1")
+    learned = fleet().fit(made(assets=5).with_columns(fault=calm))
+    assert learned.keys == ["p0", "p2", "p3", "p4"]
+    assert any("1 asset left out: asset 'p1'" in note for note in learned.report.notes)
+    with pytest.raises(DataError, match=r"'p0'.*; none of the other 1 can be learned, either"):
+        fleet().fit(made().with_columns(fault=0))

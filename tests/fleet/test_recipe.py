@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tocsin import ECOD, MAD, Fleet, Recipe, ZScore
+from tocsin import ECOD, EWMA, MAD, Fleet, Recipe, ZScore
 from tocsin.errors import ColumnError, DataError, FleetError, ParameterError
 from tocsin.evaluate.truth import match
-from tocsin.features import Calendar, Select, Standardise, Window
+from tocsin.features import Calendar, Difference, Select, Smooth, Standardise, Window
 
 SIZE = 10
 MEANS = Recipe([Window(size=SIZE, statistics=("mean", "max"))])
@@ -69,7 +69,7 @@ def test_scores_are_the_detectors_own_of_the_features():
         alone = ZScore().fit(X)
         np.testing.assert_allclose(part["score"].drop_nulls(), alone.decision_scores_, rtol=1e-12)
         assert part["alert"].sum() == alone.labels_.sum()
-    assert any("first 9 rows of each asset" in note for note in learned.report.notes)
+    assert any(f"{3 * (SIZE - 1)} rows have no features" in note for note in learned.report.notes)
 
 
 def test_alerts_name_the_sensor_behind_a_feature():
@@ -101,11 +101,14 @@ def test_a_saved_fleet_keeps_its_recipe(tmp_path):
     again = Fleet.load(tmp_path / "fleet")
     assert again.recipe.to_dict() == recipe.to_dict()
     assert again.score(made(seed=3)).equals(learned.score(made(seed=3)))
-    header = json.loads((tmp_path / "fleet" / "fleet.json").read_text())
-    header["recipe"]["format_version"] = 99
-    (tmp_path / "fleet" / "fleet.json").write_text(json.dumps(header))
-    with pytest.raises(FleetError, match="newer Tocsin"):
-        Fleet.load(tmp_path / "fleet")
+    file = tmp_path / "fleet" / "fleet.json"
+    text = file.read_text()
+    for changed in (None, recipe.to_dict() | {"steps": recipe.to_dict()["steps"][:2]}):
+        file.write_text(json.dumps(json.loads(text) | {"recipe": changed}))
+        with pytest.raises(FleetError, match=r"damaged: fleet\.json does not say how models-\w+\.arrow was learned"):
+            Fleet.load(tmp_path / "fleet")
+    with pytest.raises(ParameterError, match="newer Tocsin"):
+        Recipe.of_dict(recipe.to_dict() | {"format_version": 99})
 
 
 def test_standardising_is_learned_of_each_asset_once():
@@ -126,12 +129,12 @@ def test_assets_with_too_few_rows_are_left_out_and_told_of():
     short = pl.concat([readings, readings.filter(pl.col("pump") == "p0").head(4).with_columns(pump=pl.lit("new"))])
     learned = fleet().fit(short)
     assert learned.keys == ["p0", "p1", "p2"]
-    assert any("asset 'new' left out: fewer than the 10 rows" in note for note in learned.report.notes)
-    with pytest.raises(DataError, match=r"asset 'new' has fewer rows than needed: at least 10 rows"):
+    assert any("1 asset left out: asset 'new': fewer than the 10 rows" in note for note in learned.report.notes)
+    with pytest.raises(DataError, match=r"asset 'new': fewer than the 10 rows that the recipe needs"):
         fleet().fit(short.filter(pump="new"))
     scores = learned.score(readings.filter(pl.col("at") < 5))
     assert scores["score"].null_count() == scores.height == 15
-    with pytest.raises(DataError, match="fewer rows than needed"):
+    with pytest.raises(DataError, match="fewer than the 10 rows"):
         learned.explain_at(readings.filter(pl.col("at") < 5), "p1")
 
 
@@ -164,3 +167,54 @@ def test_labels_rank_features():
     learned = fleet(Recipe([Select(top=1, by="mutual_information")]), label="bad").fit(readings)
     assert learned.features == ("flow", "heat")
     assert learned.transform(readings)["flow"].is_nan().all()
+
+
+CARRYING = [
+    Recipe([Window(SIZE, ["mean"])]),
+    Recipe([Smooth("ewma", alpha=0.1)]),
+    Recipe([Smooth("ewma"), Difference(2), Standardise(), Window(3, ["max", "std"])]),
+]
+
+
+@pytest.mark.parametrize("recipe", CARRYING, ids=repr)
+def test_later_rows_go_on_where_the_learned_ones_end(recipe, tmp_path):
+    whole = made(rows=260)
+    learned = fleet(recipe).fit(whole.filter(pl.col("at") < 200))
+    learned.save(tmp_path / "fleet")
+    learned = Fleet.load(tmp_path / "fleet")
+    later = whole.filter(pl.col("at") >= 200)
+    features = learned.transform(later)
+    assert len(features) == len(later)
+    assert not learned.report.notes
+    alone = [recipe.fit(own.head(200)).transform(own) for own in _pumps(whole)]
+    for name in features.columns[2:]:
+        wanted = np.concatenate([each[name][-60:] for each in alone])
+        np.testing.assert_array_equal(features[name], wanted)
+
+
+@pytest.mark.parametrize("detector", [ZScore(), EWMA()], ids=str)
+@pytest.mark.parametrize("recipe", CARRYING, ids=repr)
+def test_scoring_updating_and_scoring_on_is_as_scoring_at_once(recipe, detector):
+    whole = made(rows=260)
+    learned = fleet(recipe, detector).fit(whole.filter(pl.col("at") < 200))
+    later = whole.filter(pl.col("at") >= 200)
+    at_once = learned.transform(later)
+    first, rest = later.filter(pl.col("at") < 203), later.filter(pl.col("at") >= 203)
+    begun = learned.transform(first)
+    rows = learned.models["rows"].to_pylist()
+    learned.update(first)
+    assert [after - before for before, after in zip(rows, learned.models["rows"].to_pylist(), strict=True)] == [3] * 3
+    both = pl.concat([begun, learned.transform(rest)]).sort("key", "time", maintain_order=True)
+    assert both.equals(at_once.sort("key", "time", maintain_order=True))
+    learned.update(made(rows=50))  # older readings are learned, but what comes last stays what it was
+    assert learned.transform(rest).equals(at_once.filter(pl.col("time") >= 203))
+
+
+def test_without_times_each_call_begins_anew():
+    readings = made().drop("at")
+    learned = Fleet(ZScore(), key="pump", recipe=MEANS).fit(readings)
+    assert learned.score(readings)["score"].null_count() == 3 * (SIZE - 1)
+
+
+def _pumps(readings):
+    return [part.select("flow", "heat") for part in readings.partition_by("pump", maintain_order=True)]

@@ -33,6 +33,8 @@ __all__ = ["FORMAT_VERSION", "Feature", "Recipe"]
 FORMAT_VERSION = 1
 PREFIX = "recipe_"
 """How the names of all arrays begin that a recipe learns."""
+MEMORY = "memory_"
+"""How the names of all arrays begin that say what came before."""
 _LARGE = 1 << 20
 """From how many bytes on memory comes from the operating system, page by page."""
 
@@ -207,8 +209,21 @@ class Recipe:
             if learning:
                 state.update({f"{own}{name}": entry for name, entry in step.learn(panel, layout.chosen).items()})
             known = {name.removeprefix(own): entry for name, entry in state.items() if name.startswith(own)}
-            panel = _step(step, layout, known, panel, memory, after, f"memory_{i}_")
+            panel = _step(step, layout, known, panel, memory, after, f"{MEMORY}{i}_")
         return panel, after
+
+    @staticmethod
+    def anew(memory: State, assets: NDArray[np.bool_]) -> dict[str, Ragged]:
+        """Return a memory with which the given assets begin anew, as they would without one."""
+        kept: dict[str, Ragged] = {}
+        for name, (values, offsets) in memory.items():
+            lengths = np.diff(offsets)
+            those = np.repeat(assets, lengths)
+            if name.endswith("levels"):
+                kept[name] = Ragged(np.where(those, np.nan, values), offsets)
+            else:
+                kept[name] = Ragged(values[~those], _starts(np.where(assets, 0, lengths)))
+        return kept
 
     # The face --------------------------------------------------------------------------------------------------------
 

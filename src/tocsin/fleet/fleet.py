@@ -17,13 +17,21 @@ import pyarrow as pa
 from tocsin.detectors.base import Detector
 from tocsin.detectors.catalog import detector_class
 from tocsin.detectors.ecod import ECOD
-from tocsin.errors import EmptyDataError, FleetError, NotFittedError, ParameterError, UnknownAssetError
+from tocsin.errors import (
+    DataError,
+    EmptyDataError,
+    FleetError,
+    NotFittedError,
+    ParameterError,
+    TocsinError,
+    UnknownAssetError,
+)
 from tocsin.features.recipe import Recipe
 from tocsin.fleet import store
 from tocsin.fleet.engines import local
 from tocsin.fleet.lookup import only_asset
 from tocsin.fleet.models import ModelTable
-from tocsin.fleet.pipeline import Asked, Learned, Pipeline
+from tocsin.fleet.pipeline import Asked, Judged, Learned, Pipeline
 from tocsin.fleet.report import Progress, Report
 from tocsin.panel import Panel
 from tocsin.tables.columns import Columns
@@ -135,7 +143,7 @@ class Fleet:
                 alerts.append(learned.alerts)
                 report.alerts += learned.alerts.num_rows
         if not parts:
-            raise pipeline.too_short(tally.short) if tally.short else EmptyDataError("no readings to learn from")
+            raise tally.nothing()
         self._models = ModelTable.concat(parts)
         self._alerts = pa.concat_tables(alerts)
         self.features, self.dtype, self.version = readings.features, readings.dtype, 1
@@ -170,7 +178,7 @@ class Fleet:
             if learned.models is not None:
                 parts.append(learned.models)
         if not parts:
-            raise pipeline.too_short(tally.short) if tally.short else EmptyDataError("no readings to learn from")
+            raise tally.nothing()
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         self._done(report, readings, started)
@@ -231,22 +239,15 @@ class Fleet:
         known, pipeline, asked = self._fitted(), self._pipeline, Asked(explain, explain_all, only_alerts)
         pipeline.check(readings.features, self.columns.time, readings.time_type)
 
-        def judge(panel: Panel) -> tuple[pa.Table, list[str], int]:
+        def judge(panel: Panel) -> tuple[Judged, list[str]]:
             panel, index, missing = known.known(panel)
             if missing and unknown == "error":
                 raise _unknown(missing[0], known)
-            table, alerts = pipeline.judge(known.take(index), panel, readings.time_type, asked)
-            return table, missing, alerts
+            return pipeline.judge(known.take(index), panel, readings.time_type, asked), missing
 
-        def judged() -> Iterator[tuple[pa.Table, list[str]]]:
-            for table, missing, alerts in _run(readings, judge, report, progress, threads):
-                report.alerts += alerts
-                yield table, missing
-
-        frame = _gathered(judged(), report, out)
+        frame, bare = _gathered(_run(readings, judge, report, progress, threads), report, out)
         self._done(report, readings, started)
-        if pipeline.warm_up:
-            report.notes.append(_warm_up(pipeline.warm_up))
+        report.notes += _bare(bare, pipeline.warm_up)
         return frame
 
     def transform(
@@ -274,14 +275,13 @@ class Fleet:
         known, pipeline = self._fitted(), self._pipeline
         pipeline.check(readings.features, self.columns.time, readings.time_type)
 
-        def derive(panel: Panel) -> tuple[pa.Table, list[str]]:
+        def derive(panel: Panel) -> tuple[Judged, list[str]]:
             panel, index, missing = known.known(panel)
             return pipeline.transform(known.take(index), panel, readings.time_type), missing
 
-        frame = _gathered(_run(readings, derive, report, progress, threads), report, out)
+        frame, bare = _gathered(_run(readings, derive, report, progress, threads), report, out)
         self._done(report, readings, started)
-        if pipeline.warm_up:
-            report.notes.append(_warm_up(pipeline.warm_up))
+        report.notes += _bare(bare, pipeline.warm_up)
         return frame
 
     def explain_at(self, source: Any, asset: Any = None, at: Any = None, top: int = 5, **reading: Any) -> pl.DataFrame:
@@ -354,6 +354,7 @@ class Fleet:
             fleet = cls(detector, **header.columns, recipe=recipe)
         except (TypeError, ParameterError) as error:
             raise FleetError(f"{path} does not fit this Tocsin: {error}") from None
+        store.verify(Path(path), header, models)
         fleet.features, fleet.version = tuple(header.features), header.version
         fleet.dtype = np.dtype(header.dtype)
         fleet._models, fleet._alerts = ModelTable(models), alerts
@@ -421,11 +422,21 @@ class _Tally:
     """What is to be told of all panels together."""
 
     remarks: Counter[str] = field(default_factory=Counter)
-    short: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    bare: int = 0
 
     def add(self, learned: Learned) -> None:
         self.remarks.update(learned.remarks)
-        self.short += learned.short
+        self.left_out |= learned.left_out
+        self.bare += learned.bare
+
+    def nothing(self) -> TocsinError:
+        """Return the error for readings of which nothing could be learned."""
+        if not self.left_out:
+            return EmptyDataError("no readings to learn from")
+        key, why = next(iter(self.left_out.items()))
+        more = f"; none of the other {len(self.left_out) - 1:,} can be learned, either" * (len(self.left_out) > 1)
+        return DataError(f"{_about(key, why)}{more}")
 
     def lines(self, pipeline: Pipeline) -> list[str]:
         """Return the remarks that are true of the most assets, and who was left out."""
@@ -433,17 +444,23 @@ class _Tally:
         lines = [f"{count:,} {'asset' if count == 1 else 'assets'}: {what}" for what, count in most]
         if more := len(self.remarks) - len(most):
             lines.append(f"{more:,} more such remarks, on fewer assets")
-        if self.short:
-            who = f"asset {self.short[0]!r}" if len(self.short) == 1 else f"{len(self.short):,} assets"
-            lines.append(f"{who} left out: fewer than the {pipeline.warm_up + 1:,} rows that the recipe needs")
-        if pipeline.warm_up:
-            lines.append(_warm_up(pipeline.warm_up))
-        return lines
+        if self.left_out:
+            many = "1 asset" if len(self.left_out) == 1 else f"{len(self.left_out):,} assets"
+            lines.append(f"{many} left out: {_about(*next(iter(self.left_out.items())))}")
+        return lines + _bare(self.bare, pipeline.warm_up)
 
 
-def _warm_up(rows: int) -> str:
-    first = "row of each asset gets" if rows == 1 else f"{rows:,} rows of each asset get"
-    return f"the first {first} no score: the recipe looks back so far"
+def _about(key: str, why: str) -> str:
+    """Return the reason why an asset was left out, which may name it already."""
+    return why if repr(key) in why else f"asset {key!r}: {why}"
+
+
+def _bare(rows: int, warm_up: int) -> list[str]:
+    """Return what is to be said of rows without features."""
+    what = "row has" if rows == 1 else "rows have"
+    return (
+        [f"{rows:,} {what} no features: the recipe looks back {warm_up:,}, to where nothing is known"] if rows else []
+    )
 
 
 def _report_of(readings: Readings) -> Report:
@@ -472,34 +489,43 @@ def _run(
 
 
 def _gathered(
-    tables: Iterator[tuple[pa.Table, list[str]]], report: Report, out: str | Path | None
-) -> pl.DataFrame | None:
+    results: Iterator[tuple[Judged, list[str]]], report: Report, out: str | Path | None
+) -> tuple[pl.DataFrame | None, int]:
     """Put tables one under the other, in memory or in a file; each comes with the keys of assets without a model.
+
+    Returns
+    -------
+    frame : polars.DataFrame or None
+        None if it went into a file.
+    bare : int
+        How many rows have no features.
 
     Raises
     ------
     UnknownAssetError
-        If no asset has one.
+        If no asset has a model.
     """
+    kept, bare = [], 0
     with ExitStack() as stack:
         writer = stack.enter_context(ResultWriter(out)) if out is not None else None
-        kept = []
-        for table, missing in tables:
+        for judged, missing in results:
             report.unknown_assets += missing
+            report.alerts += judged.alerts
+            bare += judged.bare
             if writer is None:
-                kept.append(table)
+                kept.append(judged.table)
             else:
-                writer.write(table)
+                writer.write(judged.table)
         if 0 < len(report.unknown_assets) == report.assets:
             raise UnknownAssetError(
                 f"none of the {len(report.unknown_assets)} assets has a model, such as "
                 f"{report.unknown_assets[0]!r}; is the key column right?"
             )
     if out is not None:
-        return None
+        return None, bare
     frame = pl.from_arrow(pa.concat_tables(kept))
     assert isinstance(frame, pl.DataFrame)
-    return frame
+    return frame, bare
 
 
 def _unknown(key: str, known: ModelTable) -> UnknownAssetError:

@@ -55,6 +55,8 @@ class ModelTable:
             "threshold": pa.array(models.threshold, pa.float64()),
             "version": pa.array(np.array(version or [0] * panel.n_assets) + 1, pa.int32()),
         }
+        if clash := sorted(set(models.state) & set(COLUMNS)):
+            raise ValueError(f"a detector's state cannot have entries called {clash}, as columns beside it are")
         for name, entry in models.state.items():
             columns[name] = pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
         return cls(pa.table(columns))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,28 +14,37 @@ from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.errors import ColumnError, DataError
-from tocsin.features.recipe import PREFIX, Recipe
+from tocsin.features.recipe import MEMORY, PREFIX, Recipe
 from tocsin.fleet.lookup import nearest
 from tocsin.fleet.models import ModelTable, is_clock
 from tocsin.fleet.results import explanations, row_names, score_table, spread, take_scores, with_explanations
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
 
+LAST = f"{MEMORY}last"
+"""The name of the times of the last rows that a recipe remembers."""
+
 
 class Learned(NamedTuple):
-    """What was learned of a panel: models, the training rows that are alerts, remarks, and who had too few rows."""
+    """What was learned of a panel.
 
-    models: ModelTable | None
-    alerts: pa.Table | None
-    remarks: dict[str, int]
-    short: list[str]
+    `models` and the training rows that are `alerts`, each None if no asset could be learned; the detector's `remarks`;
+    who was `left_out` and why; and how many rows were `bare`, without features.
+    """
+
+    models: ModelTable | None = None
+    alerts: pa.Table | None = None
+    remarks: dict[str, int] = {}  # noqa: RUF012 - never changed
+    left_out: dict[str, str] = {}  # noqa: RUF012
+    bare: int = 0
 
 
 class Judged(NamedTuple):
-    """The scores of a panel as a table, and how many rows are alerts."""
+    """The scores of a panel as a table, how many rows are alerts, and how many have no features and so no score."""
 
     table: pa.Table
     alerts: int
+    bare: int
 
 
 class Asked(NamedTuple):
@@ -45,10 +56,10 @@ class Asked(NamedTuple):
 
 
 class Featured(NamedTuple):
-    """A panel of features, what its recipe learned, and which rows of the readings it has; None for all."""
+    """A panel of features, what its recipe knows now, and which rows of the readings it has; None for all."""
 
     panel: Panel
-    state: dict[str, Ragged]
+    state: Mapping[str, Ragged]
     rows: NDArray[np.int64] | None = None
 
 
@@ -68,6 +79,11 @@ class Pipeline:
     def warm_up(self) -> int:
         """How many rows of each asset pass before there are features."""
         return 0 if self.recipe is None else self.recipe.warm_up
+
+    @property
+    def _too_few(self) -> str:
+        rows = f"{self.warm_up + 1:,} rows that the recipe needs" if self.warm_up else "one row that is needed"
+        return f"fewer than the {rows}; give more rows or shorter windows"
 
     def check(self, features: tuple[str, ...], time: str | None, time_type: pa.DataType | None) -> None:
         """Refuse readings that the recipe cannot use.
@@ -93,37 +109,47 @@ class Pipeline:
     # Learning --------------------------------------------------------------------------------------------------------
 
     def learn(self, panel: Panel, time_type: pa.DataType | None) -> Learned:
-        """Learn one model an asset; assets without a row of features get none."""
-        enough = np.diff(panel.offsets) > self.warm_up
-        short = [str(key) for key in panel.keys.filter(pa.array(~enough)).to_pylist()]
-        if short:
-            panel = panel.take_assets(np.flatnonzero(enough))
+        """Learn one model an asset; those of which none can be learned are left out, with the reason."""
+        short = np.diff(panel.offsets) <= self.warm_up
+        left_out: dict[str, str] = {}
+        if short.any():
+            keys = panel.keys.filter(pa.array(short)).to_pylist()
+            left_out = {str(key): self._too_few for key in keys}
+            panel = panel.take_assets(np.flatnonzero(~short))
         if not panel.n_assets:
-            return Learned(None, None, {}, short)
+            return Learned(left_out=left_out)
+        try:
+            learned = self._learn(panel, time_type)
+        except DataError as error:
+            if panel.n_assets == 1:
+                return Learned(left_out={**left_out, str(panel.keys[0]): str(error)})
+            assets = np.arange(panel.n_assets)
+            parts = [self.learn(panel.take_assets(half), time_type) for half in np.array_split(assets, 2)]
+            learned = _joined(parts)
+        return learned._replace(left_out={**left_out, **learned.left_out})
+
+    def _learn(self, panel: Panel, time_type: pa.DataType | None) -> Learned:
         featured = self._learn_features(panel)
         models, scores = self.detector.fit_panel(featured.panel)
         rows = np.flatnonzero(scores.alert)
         alerts = score_table(featured.panel.take_rows(rows), models, take_scores(scores, rows), time_type)
         table = ModelTable.of_panel(_with(models, featured.state), panel, time_type)
-        return Learned(table, alerts, self.detector.remarks(models), short)
+        return Learned(table, alerts, self.detector.remarks(models), bare=panel.n_rows - featured.panel.n_rows)
 
     def update(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None) -> Learned:
         """Let the models of assets that are known learn on, and learn first ones of the others."""
         panel, time_type = known.like_own(panel, time_type)
         index = known.index_of(panel.keys)
         old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
-        parts: list[ModelTable] = []
-        first = self.learn(panel.take_assets(new), time_type) if len(new) else Learned(None, None, {}, [])
-        if len(old):
-            part, before = panel.take_assets(old), known.take(index[old])
-            models = before.to_models()
-            learned = self.detector.update_panel(models, self._features(models, part).panel)
-            kept = {name: entry for name, entry in models.state.items() if name.startswith(PREFIX)}
-            table = ModelTable.of_panel(_with(learned, kept), part, time_type, before.scalars("version"))
-            parts.append(table.since(before))
-        if first.models is not None:
-            parts.append(first.models)
-        return first._replace(models=ModelTable.concat(parts) if parts else None)
+        first = self.learn(panel.take_assets(new), time_type) if len(new) else Learned()
+        if not len(old):
+            return first
+        part, before = panel.take_assets(old), known.take(index[old])
+        models = before.to_models()
+        featured = self._features(models, part)
+        learned = self.detector.update_panel(models, featured.panel)
+        table = ModelTable.of_panel(_with(learned, featured.state), part, time_type, before.scalars("version"))
+        return _joined([Learned(table.since(before), bare=part.n_rows - featured.panel.n_rows), first])
 
     # Scoring ---------------------------------------------------------------------------------------------------------
 
@@ -145,16 +171,16 @@ class Pipeline:
             chosen = np.arange(len(rows)) if asked.explain_all else np.flatnonzero(kept.alert)
             reasons = self._reasons(models, featured.panel, panel.features, scores, rows[chosen], asked.explain)
             table = with_explanations(table, reasons, place[chosen])
-        return Judged(table, int(scores.alert.sum()))
+        return Judged(table, int(scores.alert.sum()), panel.n_rows - featured.panel.n_rows)
 
-    def transform(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None) -> pa.Table:
-        """Return the features of rows as a table: key, time (if there is one), and a column a feature."""
+    def transform(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None) -> Judged:
+        """Return the features of rows in place of scores: key, time (if there is one), and a column a feature."""
         featured = self._features(known.to_models(), panel).panel
         columns = dict(zip(featured.features, map(pa.array, featured.values), strict=True))
         for name in columns:
             if name in ("key", "time"):
                 raise ColumnError(f"a feature is called {name!r}, as another column of the result is; rename it")
-        return pa.table({**row_names(featured, time_type), **columns})
+        return Judged(pa.table({**row_names(featured, time_type), **columns}), 0, panel.n_rows - featured.n_rows)
 
     def explain_at(
         self, known: ModelTable, panel: Panel, time_type: pa.DataType | None, at: Any, top: int
@@ -163,19 +189,13 @@ class Pipeline:
         models = known.to_models()
         featured = self._features(models, panel).panel
         if not featured.n_rows:
-            raise self.too_short([str(panel.keys[0])])
+            raise DataError(f"asset {str(panel.keys[0])!r}: {self._too_few}")
         scores, _ = self.detector.score_panel(models, featured)
         row = int(np.argmax(scores.score)) if at is None else nearest(featured, at, time_type)
         chosen = np.array([row])
         reasons = self._reasons(models, featured, panel.features, scores, chosen, top)
         one = score_table(featured.take_rows(chosen), models, take_scores(scores, chosen), time_type)
         return one, reasons.drop("row")
-
-    def too_short(self, keys: list[str]) -> DataError:
-        """Return the error for assets none of which has enough rows for the recipe."""
-        whose = f"asset {keys[0]!r} has" if len(keys) == 1 else f"the {len(keys):,} assets, such as {keys[0]!r}, have"
-        need = f"{self.warm_up + 1:,} rows for its recipe's windows" if self.warm_up else "a row"
-        return DataError(f"{whose} fewer rows than needed: at least {need}; give more rows or shorter windows")
 
     def _reasons(
         self,
@@ -196,17 +216,42 @@ class Pipeline:
     def _learn_features(self, panel: Panel) -> Featured:
         if self.recipe is None:
             return Featured(panel, {})
-        state, derived, _ = self.recipe.fit_panel(panel)
-        return Featured(derived, state, _last_rows(panel, derived))
+        state, derived, memory = self.recipe.fit_panel(panel)
+        return Featured(derived, {**state, **memory, LAST: _last(panel)}, _last_rows(panel, derived))
 
     def _features(self, models: Models, panel: Panel) -> Featured:
+        """Make features of rows that go on where those that were learned end, or else begin anew."""
         if self.recipe is None:
             return Featured(panel, {})
-        derived, _ = self.recipe.apply_panel(models.state, panel)
-        return Featured(derived, {}, _last_rows(panel, derived))
+        state = {name: entry for name, entry in models.state.items() if name.startswith((PREFIX, MEMORY))}
+        last, old = _last(panel), state.pop(LAST)
+        memory = {name: entry for name, entry in state.items() if name.startswith(MEMORY)}
+        derived, after = self.recipe.apply_panel(state, panel, self.recipe.anew(memory, ~_later(panel, old)))
+        latest = _latest(last, old)
+        after = {name: Ragged.concat([after[name], entry]).take(latest) for name, entry in memory.items()}
+        after[LAST] = Ragged.concat([last, old]).take(latest)
+        return Featured(derived, {**state, **after}, _last_rows(panel, derived))
 
 
-def _with(models: Models, state: dict[str, Ragged]) -> Models:
+def _joined(parts: Sequence[Learned]) -> Learned:
+    """Put what was learned of several panels together."""
+    models = [part.models for part in parts if part.models is not None]
+    alerts = [part.alerts for part in parts if part.alerts is not None]
+    remarks: Counter[str] = Counter()
+    left_out: dict[str, str] = {}
+    for part in parts:
+        remarks.update(part.remarks)
+        left_out |= part.left_out
+    return Learned(
+        ModelTable.concat(models) if models else None,
+        pa.concat_tables(alerts) if alerts else None,
+        dict(remarks),
+        left_out,
+        sum(part.bare for part in parts),
+    )
+
+
+def _with(models: Models, state: Mapping[str, Ragged]) -> Models:
     return replace(models, state={**models.state, **state}) if state else models
 
 
@@ -214,3 +259,28 @@ def _last_rows(panel: Panel, derived: Panel) -> NDArray[np.int64]:
     """Return which rows of a panel a derived one has, that lacks each asset's first ones."""
     kept = np.diff(derived.offsets)
     return np.repeat(panel.offsets[1:] - derived.offsets[1:], kept) + np.arange(derived.n_rows)
+
+
+def _last(panel: Panel) -> Ragged:
+    """Return the time of each asset's last row; no entry has one without rows or times."""
+    there = np.diff(panel.offsets) > 0 if panel.times is not None else np.zeros(panel.n_assets, np.bool_)
+    times = np.zeros(0, np.int64) if panel.times is None else panel.times[panel.offsets[1:][there] - 1]
+    return Ragged(times, np.concatenate([[0], np.cumsum(there)]).astype(np.int64))
+
+
+def _later(panel: Panel, last: Ragged) -> NDArray[np.bool_]:
+    """Return which assets' rows all come after the last one that was learned; none does without times."""
+    later = np.zeros(panel.n_assets, np.bool_)
+    if panel.times is not None:
+        both = (np.diff(panel.offsets) > 0) & (np.diff(last.offsets) > 0)
+        later[both] = panel.times[panel.offsets[:-1][both]] > last.values[last.offsets[:-1][both]]
+    return later
+
+
+def _latest(last: Ragged, old: Ragged) -> NDArray[np.int64]:
+    """Return for each asset which of two memories, the new ones before the old ones, is of its latest rows."""
+    n_assets = len(last.offsets) - 1
+    ends = np.full((2, n_assets), np.iinfo(np.int64).min)
+    for own, (values, offsets) in zip(ends, (last, old), strict=True):
+        own[np.diff(offsets) > 0] = values
+    return np.where(ends[0] > ends[1], 0, n_assets) + np.arange(n_assets)

@@ -7,6 +7,7 @@ take turns. Opening a fleet maps the models and runs no code that comes from the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from tocsin.fleet.models import COLUMNS
 FORMAT_VERSION = 2
 """Since 2 a fleet may have a recipe, and a label among its columns."""
 HEADER = "fleet.json"
+DIGEST = b"tocsin.digest"
 
 
 class Header(BaseModel):
@@ -61,6 +63,7 @@ def save(path: Path, models: pa.Table, alerts: pa.Table, **header: Any) -> None:
     stamp = uuid.uuid4().hex[:12]
     names = {"models": f"models-{stamp}.arrow", "alerts": f"alerts-{stamp}.arrow"}
     filled = Header(written=datetime.now(UTC), assets=models.num_rows, **header, **names)
+    models = models.replace_schema_metadata({**(models.schema.metadata or {}), DIGEST: _digest(filled)})
     fresh = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -104,6 +107,18 @@ def load(path: Path) -> tuple[Header, pa.Table, pa.Table]:
     if tuple(models.column_names[: len(COLUMNS)]) != COLUMNS or not all(map(pa.types.is_large_list, state)):
         raise FleetError(f"{path} is damaged: {header.models} holds no models")
     return header, models, alerts
+
+
+def verify(path: Path, header: Header, models: pa.Table) -> None:
+    """Raise a `FleetError` if a header does not say how the models were learned: they would be misread."""
+    if (models.schema.metadata or {}).get(DIGEST) not in (None, _digest(header)):
+        raise FleetError(f"{path} is damaged: {HEADER} does not say how {header.models} was learned; restore it")
+
+
+def _digest(header: Header) -> bytes:
+    """Return a digest of all that models depend on; it is kept with the models, which would misread another header."""
+    settled = header.model_dump_json(include={"detector", "parameters", "columns", "recipe", "features", "dtype"})
+    return hashlib.sha256(settled.encode()).hexdigest().encode()
 
 
 def _header(path: Path) -> Header:
