@@ -83,7 +83,7 @@ class PCA(Forgetful):
     feature: 40 KB and 8 KB with 100 features and 10 components. They learn from new rows and merge as if all had been
     learned at once (exactly where no value is missing), and then the components are found anew.
 
-    Cost, on one core: 0.05 ns a row for each pair of features and 0.3 ms for 100 features to learn; half a nanosecond
+    Cost, on one core: 0.03 ns a row for each pair of features and 0.4 ms for 100 features to learn; 0.2 ns
     for each feature and kept component of a row to score.
 
     Limits: relations are taken as linear; outliers in training are learned from like all rows.

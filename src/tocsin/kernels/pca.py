@@ -412,7 +412,7 @@ def score(
     """Write T2 and Q, shape (2, n_rows), and the score of every row, and name its heaviest features.
 
     Results on features have the shape (n_rows, top). If `dense` there are as many columns as features, and these are
-    in their own order. Cost: half a nanosecond for each feature, component and row; as much again for contributions.
+    in their own order. Cost: 0.2 ns for each feature, component and row; a nanosecond more for contributions.
     """
     n_features, top, most = values.shape[0], features.shape[1], most_components(planes)
     buffers = np.empty((3, n_features * TILE))
