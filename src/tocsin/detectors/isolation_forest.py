@@ -66,7 +66,7 @@ class IsolationForest(Detector):
 
     Cost: with 100 trees some 30 ns a value of 1,440 rows and 100 features to learn, and a microsecond a row to score. A
     model of normal readings takes some 60 kB for 100 trees (10 bytes a split), at the very most 255 kB, and besides
-    the ranges of its features. The extended forest takes some 70 ns a value, 8 microseconds a row, and 75 kB: it does
+    the ranges of its features. The extended forest takes some 130 ns a value, 8 microseconds a row, and 75 kB: it does
     not keep directions but makes them again from the seed whenever a model is used, which costs a millisecond.
 
     Limits: splits parallel to the axes leave ghosts of low score beside clusters, and what lies beyond the training

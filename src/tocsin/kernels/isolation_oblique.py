@@ -264,7 +264,7 @@ def path_sums(x: Singles, trees: Trees, way: Directions, path: Singles, out: Flo
 
     Rows of a block go down level by level, those in a leaf staying there, so that no row waits for a branch.
     """
-    place = np.empty(BLOCK, np.int32)
+    width, place = way.axes.shape[1], np.empty(BLOCK, np.int32)
     out[:] = 0.0
     for start in range(0, x.shape[0], BLOCK):
         block, total = x[start : start + BLOCK], out[start : start + BLOCK]
@@ -278,18 +278,12 @@ def path_sums(x: Singles, trees: Trees, way: Directions, path: Singles, out: Flo
             for _ in range(trees.depth[end - 1]):
                 for i in range(len(block)):
                     node = place[i]
-                    along = _along(block[i], way.axes[split[node]], way.normals[split[node]])
+                    axes, normals, along = way.axes[split[node]], way.normals[split[node]], np.float32(0.0)
+                    for k in range(width):
+                        along += normals[k] * block[i, axes[k]]
                     place[i] = left[node] + np.int32(along > threshold[node])
             for i in range(len(block)):
                 total[i] += float(length[place[i]])
-
-
-@kernel
-def _along(row: Singles, axes: NDArray[np.int32], normals: Singles) -> float:
-    total = np.float32(0.0)
-    for k in range(len(axes)):
-        total += normals[k] * row[axes[k]]
-    return total
 
 
 @kernel
@@ -300,7 +294,7 @@ def contributions(x: Singles, trees: Trees, way: Directions, scores: Floats, par
     from its center went towards that side along the direction.
     """
     width = way.axes.shape[1]
-    push, rarity = np.empty(width), np.empty(len(trees.mass))
+    push, rarity = np.empty(width, np.float32), np.empty(len(trees.mass))
     for node in range(len(rarity)):
         rarity[node] = -np.log(max(float(trees.mass[node]), 0.5))
     for row in range(x.shape[0]):
@@ -311,18 +305,21 @@ def contributions(x: Singles, trees: Trees, way: Directions, scores: Floats, par
             begin = node = trees.starts[tree]
             while trees.left[node] != node - begin:
                 axes, normals = way.axes[trees.feature[node]], way.normals[trees.feature[node]]
-                right = _along(given, axes, normals) > trees.threshold[node]
-                child = begin + trees.left[node] + np.int64(right)
-                whole = 0.0
+                along = np.float32(0.0)
                 for k in range(width):
-                    apart = float(normals[k]) * float(given[axes[k]])
-                    push[k] = max(apart if right else -apart, 0.0)
-                    whole += push[k]
+                    push[k] = normals[k] * given[axes[k]]
+                    along += push[k]
+                right = along > trees.threshold[node]
+                child = begin + trees.left[node] + np.int64(right)
+                side, whole = np.float32(1.0) if right else np.float32(-1.0), 0.0
+                for k in range(width):
+                    push[k] = max(side * push[k], np.float32(0.0))
+                    whole += float(push[k])
                 if whole > 0.0:
                     credit = (rarity[child] - rarity[node]) ** 3
-                    for k in range(width):
-                        own[axes[k]] += credit * push[k] / whole
                     total += credit
+                    for k in range(width):
+                        own[axes[k]] += credit / whole * float(push[k])
                 node = child
         for feature in range(len(own)):
             own[feature] = scores[row] * own[feature] / total if total > 0.0 else scores[row] / len(own)
