@@ -18,7 +18,7 @@ from tocsin.kernels.jit import kernel
 from tocsin.kernels.philox import Keys
 from tocsin.kernels.sketch import longest
 
-BLOCK = 256
+BLOCK = 512
 """How many rows go through a tree together: enough to be worth the start of a loop, few enough to stay in cache."""
 FEW_ROWS = 12
 MANY_NODES = 2048
