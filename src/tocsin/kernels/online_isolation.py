@@ -248,6 +248,7 @@ def _widen(
 ) -> None:
     """Make the boxes of leaves hold their new rows; few of all rows lie outside, and few blocks have one that may."""
     least, most = bounds
+    none, one = np.int32(0), np.int32(1)
     for node in range(len(added)):
         if added[node] == 0 or own.feature[node] >= 0:
             continue
@@ -256,9 +257,10 @@ def _widen(
             bottom, top = low[feature], high[feature]
             if not (least[feature] < bottom or most[feature] > top):
                 continue
-            column, outside = columns[feature, start : start + len(leaves)], np.int32(0)
+            column, outside = columns[feature, start : start + len(leaves)], none
             for i in range(len(leaves)):
-                outside += np.int32((leaves[i] == here) & ((column[i] < bottom) | (column[i] > top)))
+                apart = one if (column[i] < bottom) | (column[i] > top) else none
+                outside = np.int32(outside + (apart if leaves[i] == here else none))
             if outside > 0:
                 for i in range(len(leaves)):
                     if leaves[i] == here:
