@@ -27,6 +27,19 @@ def test_it_does_not_matter_how_rows_are_cut():
             np.testing.assert_array_equal(detector.model_.state[name].values, entry.values)
 
 
+def test_rows_learned_at_once_are_learned_as_one_by_one():
+    X = readings(700, width=5)
+    X[400:] *= np.array([4.0, 1.0, 0.2, 1.0, 1.0])
+    make = {"window": 300, "trees": 8, "max_leaf": 8}
+    whole = OnlineIsolationForest(**make).fit(X).model_.state
+    detector = OnlineIsolationForest(**make).fit(X[:250])
+    for row in X[250:]:
+        detector.partial_fit(row[None])
+    for name, entry in whole.items():
+        if not name.startswith("score_"):
+            np.testing.assert_array_equal(detector.model_.state[name].values, entry.values)
+
+
 def test_counts_are_those_of_the_window():
     detector = OnlineIsolationForest(window=300).fit(readings(1000))
     state = detector.model_.state

@@ -21,6 +21,12 @@ from tocsin.kernels.philox import Keys, uniform_at
 
 ONLINE = np.int64(2)
 """The stream of random words that online trees split by."""
+BLOCK = 64
+"""How many rows are learned at once where that does not change a tree's shape."""
+FEW = 4
+"""How many rows are learned one by one where it may."""
+
+Bounds = tuple[Singles, Singles]
 
 
 class Forest(NamedTuple):
@@ -92,13 +98,11 @@ def learn(
         for i in range(new):
             row = rows[had + i]
             _read(values[:, offsets[asset] + i], forest.centers[asset], forest.means[asset], window, row)
+        columns = _turned(rows)
+        extents = _extents(columns, had)
         for tree in range(forest.feature.shape[1]):
             own = _tree(forest, asset, tree)
-            for i in range(new):
-                limit = depth_limit(min(forest.seen[asset] + i + 1, window), max_leaf)
-                _add(rows[had + i], own, tree, max_leaf, limit, keys)
-                if had + i >= window:
-                    _remove(rows[had + i - window], own, max_leaf)
+            _slide(rows, columns, had, forest.seen[asset] - had, extents, window, max_leaf, own, tree, keys)
         forest.seen[asset] += new
         kept[ends[asset] : ends[asset + 1]] = rows.reshape(-1)[rows.size - (ends[asset + 1] - ends[asset]) :]
     return kept, ends
@@ -120,6 +124,148 @@ def _read(values: NDArray[Any], centers: Floats, means: Floats, window: int, row
             row[feature] = apart
         else:
             row[feature] = means[feature]
+
+
+@kernel
+def _turned(rows: Singles) -> Singles:
+    """Return the columns of rows."""
+    columns = np.empty((rows.shape[1], rows.shape[0]), np.float32)
+    for i in range(rows.shape[0]):
+        for feature in range(rows.shape[1]):
+            columns[feature, i] = rows[i, feature]
+    return columns
+
+
+@kernel
+def _slide(
+    rows: Singles,
+    columns: Singles,
+    had: int,
+    before: int,
+    extents: Bounds,
+    window: int,
+    max_leaf: int,
+    own: Tree,
+    tree: int,
+    keys: Keys,
+) -> None:
+    """Learn the rows from `had` on, and forget those that leave the window: many at once, or where a split is due few.
+
+    `before` is how many rows were learned before the first of `rows`.
+    """
+    start, size = had, BLOCK
+    while start < len(rows):
+        block = (start - had) // BLOCK
+        end = min(start + size, had + (block + 1) * BLOCK, len(rows))
+        limit = depth_limit(min(before + end, window), max_leaf)
+        bounds = extents[0][block], extents[1][block]
+        if end - start > 1 and _shift(columns, start, end, bounds, window, max_leaf, limit, own):
+            start, size = end, min(2 * size, BLOCK)
+        elif end - start > FEW:
+            size = (end - start) // 2
+        else:
+            for i in range(start, end):
+                _add(rows[i], own, tree, max_leaf, depth_limit(min(before + i + 1, window), max_leaf), keys)
+                if i >= window:
+                    _remove(rows[i - window], own, max_leaf)
+            start = end
+
+
+@kernel
+def _shift(
+    columns: Singles, start: int, end: int, bounds: Bounds, window: int, max_leaf: int, limit: float, own: Tree
+) -> bool:
+    """Add rows and remove those that leave the window for them, at once, if no order of it changes a tree's shape.
+
+    Return whether that is so; if not, nothing is done.
+    """
+    mass, n_nodes = own.mass, len(own.mass)
+    leaves, added, removed = np.empty(end - start, np.int32), np.zeros(n_nodes, np.int32), np.zeros(n_nodes, np.int32)
+    first, last = max(start - window, 0), max(end - window, 0)
+    _find(columns, first, last, own, leaves)
+    for i in range(last - first):
+        removed[leaves[i]] += 1
+    _find(columns, start, end, own, leaves)
+    for i in range(end - start):
+        added[leaves[i]] += 1
+    depth, beyond = 0, 1
+    for node in range(n_nodes):
+        if node >= beyond:
+            depth += 1
+            beyond = 2 * beyond + 1
+        due = added[node] > 0 and mass[node] + added[node] >= max_leaf << depth
+        if removed[node] > mass[node] or (due and depth < limit and 2 * node + 2 < n_nodes):
+            return False
+    for node in range(n_nodes // 2 - 1, -1, -1):
+        added[node] += added[2 * node + 1] + added[2 * node + 2]
+        removed[node] += removed[2 * node + 1] + removed[2 * node + 2]
+    depth, beyond = 0, 1
+    for node in range(n_nodes // 2):
+        if node >= beyond:
+            depth += 1
+            beyond = 2 * beyond + 1
+        if own.feature[node] >= 0 and removed[node] > 0 and mass[node] - removed[node] < max_leaf << depth:
+            return False
+    for node in range(n_nodes):
+        mass[node] += added[node] - removed[node]
+    _widen(columns, start, leaves, added, bounds, own)
+    return True
+
+
+@kernel
+def _find(columns: Singles, first: int, last: int, own: Tree, leaves: NDArray[np.int32]) -> None:
+    """Write the leaves of the rows from `first` to `last`: one node after the other, since rows fill a register."""
+    count = last - first
+    for i in range(count):
+        leaves[i] = 0
+    for node in range(len(own.mass) // 2):
+        if own.feature[node] >= 0:
+            column, bound, here = columns[own.feature[node], first:last], own.threshold[node], np.int32(node)
+            left, right = np.int32(2 * node + 1), np.int32(2 * node + 2)
+            for i in range(count):
+                child = right if column[i] > bound else left
+                leaves[i] = child if leaves[i] == here else leaves[i]
+
+
+@kernel
+def _extents(columns: Singles, first: int) -> tuple[Singles, Singles]:
+    """Return the least and the most of each column in each block of rows from `first` on."""
+    n_features, n_rows = columns.shape
+    blocks = (n_rows - first + BLOCK - 1) // BLOCK
+    least = np.full((blocks, n_features), np.float32(np.inf), np.float32)
+    most = np.full((blocks, n_features), np.float32(-np.inf), np.float32)
+    for feature in range(n_features):
+        for i in range(first, n_rows):
+            block, value = (i - first) // BLOCK, columns[feature, i]
+            least[block, feature] = min(least[block, feature], value)
+            most[block, feature] = max(most[block, feature], value)
+    return least, most
+
+
+@kernel
+def _widen(
+    columns: Singles, start: int, leaves: NDArray[np.int32], added: NDArray[np.int32], bounds: Bounds, own: Tree
+) -> None:
+    """Make the boxes of leaves hold their new rows; few of all rows lie outside, and few blocks have one that may."""
+    least, most = bounds
+    none, one = np.int32(0), np.int32(1)
+    for node in range(len(added)):
+        if added[node] == 0 or own.feature[node] >= 0:
+            continue
+        low, high, here = own.low[node], own.high[node], np.int32(node)
+        for feature in range(len(low)):
+            bottom, top = low[feature], high[feature]
+            if not (least[feature] < bottom or most[feature] > top):
+                continue
+            column, outside = columns[feature, start : start + len(leaves)], none
+            for i in range(len(leaves)):
+                apart = one if (column[i] < bottom) | (column[i] > top) else none
+                outside = np.int32(outside + (apart if leaves[i] == here else none))
+            if outside > 0:
+                for i in range(len(leaves)):
+                    if leaves[i] == here:
+                        low[feature] = min(low[feature], column[i])
+                        high[feature] = max(high[feature], column[i])
 
 
 @kernel
@@ -261,17 +407,18 @@ def score(
                 apart = float(values[feature, first + i]) - forest.centers[asset, feature]
                 apart = min(max(apart, -LARGEST), LARGEST)
                 rows[i, feature] = apart if apart == apart else forest.means[asset, feature]
+        columns, leaves = _turned(rows), np.empty(last - first, np.int32)
         totals = scores[first:last]
         totals[:] = 0.0
         for tree in range(n_trees):
             own, along = _tree(forest, asset, tree), length[tree]
             if wanted:
                 _credit(rows, own, parts[first:last], credits)
-            for i in range(last - first):
-                node = 0
-                while own.feature[node] >= 0:
-                    node = 2 * node + 1 + np.int64(rows[i, own.feature[node]] > own.threshold[node])
-                totals[i] += along[node]
+            for start in range(0, last - first, BLOCK):
+                end = min(start + BLOCK, last - first)
+                _find(columns, start, end, own, leaves)
+                for i in range(end - start):
+                    totals[start + i] += along[leaves[i]]
         for i in range(last - first):
             totals[i] = 2.0 ** (-totals[i] / unit) if unit > 0.0 else 0.5
             if wanted:
