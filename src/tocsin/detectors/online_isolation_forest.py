@@ -159,7 +159,7 @@ class OnlineIsolationForest(Detector):
             "seen": (1, np.int64, 0),
             "drawn": (self.trees, np.int64, 0),
             "feature": (nodes, np.int16, -1),
-            "threshold": (nodes, np.float32, 0.0),
+            "cut": (nodes, np.float32, 0.0),
             "mass": (nodes, np.int32, 0),
             "low": (nodes * width, np.float32, np.inf),
             "high": (nodes * width, np.float32, -np.inf),

@@ -37,7 +37,7 @@ class Forest(NamedTuple):
     seen: Ints
     drawn: Ints
     feature: NDArray[np.int16]
-    threshold: Singles
+    cut: Singles
     mass: NDArray[np.int32]
     low: Singles
     high: Singles
@@ -48,7 +48,7 @@ class Tree(NamedTuple):
 
     drawn: Ints
     feature: NDArray[np.int16]
-    threshold: Singles
+    cut: Singles
     mass: NDArray[np.int32]
     low: Singles
     high: Singles
@@ -59,7 +59,7 @@ def _tree(forest: Forest, asset: int, tree: int) -> Tree:
     return Tree(
         forest.drawn[asset, tree : tree + 1],
         forest.feature[asset, tree],
-        forest.threshold[asset, tree],
+        forest.cut[asset, tree],
         forest.mass[asset, tree],
         forest.low[asset, tree],
         forest.high[asset, tree],
@@ -220,7 +220,7 @@ def _find(columns: Singles, first: int, last: int, own: Tree, leaves: NDArray[np
         leaves[i] = 0
     for node in range(len(own.mass) // 2):
         if own.feature[node] >= 0:
-            column, bound, here = columns[own.feature[node], first:last], own.threshold[node], np.int32(node)
+            column, bound, here = columns[own.feature[node], first:last], own.cut[node], np.int32(node)
             left, right = np.int32(2 * node + 1), np.int32(2 * node + 2)
             for i in range(count):
                 child = right if column[i] > bound else left
@@ -271,10 +271,10 @@ def _widen(
 @kernel
 def _add(row: Singles, own: Tree, tree: int, max_leaf: int, limit: float, keys: Keys) -> None:
     node, depth = 0, 0
-    feature, threshold, mass = own.feature, own.threshold, own.mass
+    feature, cut, mass = own.feature, own.cut, own.mass
     mass[0] += 1
     while feature[node] >= 0:
-        node = 2 * node + 1 + np.int64(row[feature[node]] > threshold[node])
+        node = 2 * node + 1 + np.int64(row[feature[node]] > cut[node])
         mass[node] += 1
         depth += 1
     low, high = own.low[node], own.high[node]
@@ -288,7 +288,7 @@ def _add(row: Singles, own: Tree, tree: int, max_leaf: int, limit: float, keys: 
 @kernel
 def _split(own: Tree, tree: int, start: int, start_depth: int, max_leaf: int, limit: float, keys: Keys) -> None:
     """Split a leaf, and those of its children that are due as well."""
-    feature, threshold, mass = own.feature, own.threshold, own.mass
+    feature, cut, mass = own.feature, own.cut, own.mass
     low, high = own.low, own.high
     n_features = low.shape[1]
     stack, depths, size = np.empty(64, np.int64), np.empty(64, np.int64), 1
@@ -315,7 +315,7 @@ def _split(own: Tree, tree: int, start: int, start_depth: int, max_leaf: int, li
         for _ in range(mass[node]):
             lefts += np.int64(uniform_at(keys, np.int64(0), tree_word, ONLINE, at) < share)
             at += 1
-        feature[node], threshold[node] = chosen, bound
+        feature[node], cut[node] = chosen, bound
         for side in range(2):
             child = 2 * node + 1 + side
             feature[child], mass[child] = -1, (mass[node] - lefts if side else lefts)
@@ -345,7 +345,7 @@ def _extremes(bottom: float, top: float, count: int, one: float, other: float) -
 @kernel
 def _remove(row: Singles, own: Tree, max_leaf: int) -> None:
     """Forget one row; what is left too empty for its split becomes a leaf again, boxed around all boxes below."""
-    feature, threshold, mass = own.feature, own.threshold, own.mass
+    feature, cut, mass = own.feature, own.cut, own.mass
     low, high = own.low, own.high
     node, depth = 0, 0
     while True:
@@ -354,7 +354,7 @@ def _remove(row: Singles, own: Tree, max_leaf: int) -> None:
             return
         if mass[node] < max_leaf << depth:
             break
-        node = 2 * node + 1 + np.int64(row[feature[node]] > threshold[node])
+        node = 2 * node + 1 + np.int64(row[feature[node]] > cut[node])
         depth += 1
     low[node], high[node] = np.inf, -np.inf
     stack, size = np.empty(64, np.int64), 1
@@ -432,7 +432,7 @@ def _credit(rows: Singles, own: Tree, parts: Floats, credits: Floats) -> None:
     for i in range(len(rows)):
         node = 0
         while own.feature[node] >= 0:
-            child = 2 * node + 1 + np.int64(rows[i, own.feature[node]] > own.threshold[node])
+            child = 2 * node + 1 + np.int64(rows[i, own.feature[node]] > own.cut[node])
             credit = np.log(max(own.mass[node] / max(float(own.mass[child]), 0.5), 1.0)) ** 3
             parts[i, own.feature[node]] += credit
             credits[i] += credit
