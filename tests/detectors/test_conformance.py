@@ -131,6 +131,21 @@ def test_explanations_name_the_cause_and_the_way_back(make):
 
 
 @DETECTORS
+def test_explanations_name_no_feature_of_which_nothing_is_known(make):
+    X = readings()
+    X[:, 0] = np.nan
+    detector = fitted(make, X)
+    rows = np.array([[np.nan, 9.0, np.nan, 80.0], [5.0, -0.2, 80.0, 0.3]])
+    told = detector.explain(rows, top=4)
+    assert "x0" not in told["feature"].to_list()
+    assert "x2" not in told.filter(row=0)["feature"].to_list()
+    assert not told["sentence"].str.contains("NaN").any()
+    assert "x2" in told.filter(row=1)["feature"].to_list()
+    for (_,), own in told.group_by("row"):
+        assert own["rank"].to_list() == list(range(1, len(own) + 1))
+
+
+@DETECTORS
 def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
     X = readings(seed=2)
     detector = fitted(make, readings(seed=5), contamination=0.1)  # training may match itself
