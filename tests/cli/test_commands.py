@@ -26,7 +26,7 @@ def test_fit_says_what_it_took_and_what_it_left(run, folder, tmp_path):
 
 
 def test_fit_hands_settings_and_columns_on(run, folder, tmp_path):
-    settings = ["--set", "contamination=0.05", "--set", "half_life=none", "--set", "form=exact"]
+    settings = ["--set", "contamination=0.05", "--set", "half_life=null", "--set", "form=exact"]
     ran = run(
         "fit", folder / "training.csv", "--key", "asset", "--out", tmp_path / "fleet", "--detector", "ECOD",
         "--features", "vibration,*temp", "--features", "!motor*", *settings, "--json",

@@ -153,7 +153,9 @@ def test_scoring_needs_no_extra(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "jax", None)
     np.testing.assert_array_equal(detector.decision_function(together(seed=1)), scores)
-    with pytest.raises(ParameterError, match=r'Autoencoder needs jax: pip install "tocsin\[deep\]"'):
+    with pytest.raises(
+        ParameterError, match=r'Autoencoder needs jax, which is not installed: pip install "tocsin\[deep\]"'
+    ):
         Autoencoder().fit(together())
 
 
@@ -175,7 +177,7 @@ def test_a_fleet_of_them_is_saved_and_opened(tmp_path):
     ("settings", "said"),
     [
         ({"kind": "recurrent"}, "kind must be 'dense' or 'convolutional', not 'recurrent'"),
-        ({"hidden": 0}, "hidden must be a whole number, 1 or more, not 0"),
+        ({"hidden": 0}, "hidden must be a whole number of at least 1, not 0"),
         ({"code": 2.5}, "code must be a whole number"),
         ({"window": 10}, "window must be a whole number of patches: 10 is no multiple of 4"),
         ({"learning_rate": -1.0}, "learning_rate must be above 0"),

@@ -107,16 +107,18 @@ def test_a_fleet_asks_for_labels():
 
 def test_the_library_is_named_if_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    with pytest.raises(ParameterError, match=r'LightGBM needs lightgbm: pip install "tocsin\[boosting\]"'):
+    with pytest.raises(
+        ParameterError, match=r'LightGBM needs lightgbm, which is not installed: pip install "tocsin\[boosting\]"'
+    ):
         LightGBM().fit(*labelled(50))
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"beta": 0.0}, "beta must be above 0, not 0.0"),
-        ({"rounds": 1.5}, "rounds must be a whole number, 1 or more, not 1.5"),
-        ({"leaves": 1}, "leaves must be a whole number, 2 or more, not 1"),
+        ({"beta": 0.0}, r"beta must be above 0 and at most 1e\+06, not 0.0"),
+        ({"rounds": 1.5}, "rounds must be a whole number, not 1.5"),
+        ({"leaves": 1}, "leaves must be a whole number of at least 2, not 1"),
         ({"learning_rate": 2.0}, "learning_rate must be above 0 and at most 1, not 2.0"),
         ({"validation": 0.8}, "validation must be above 0 and at most 0.5, not 0.8"),
     ],

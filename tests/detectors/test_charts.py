@@ -168,8 +168,8 @@ def test_bad_parameters_are_said():
     for detector, said in [
         (EWMA(gain=0.0), "gain must be above 0 and at most 1, not 0.0"),
         (EWMA(gain="a"), "gain must be above 0 and at most 1, not 'a'"),
-        (CUSUM(allowance=-1), "allowance must be above 0 and at most 100 standard deviations, not -1"),
-        (CUSUM(allowance=float("nan")), "allowance must be above 0 and at most 100 standard deviations, not nan"),
+        (CUSUM(allowance=-1), "allowance must be above 0 and at most 100, not -1"),
+        (CUSUM(allowance=float("nan")), "allowance must be above 0 and at most 100, not nan"),
         (SeasonalNaive(period=0), "period must be a whole number of at least 1, not 0"),
         (EWMA(half_life=0), "half_life must be a positive number of rows, not 0"),
     ]:

@@ -131,6 +131,19 @@ def test_explanations_name_the_cause_and_the_way_back(make):
 
 
 @DETECTORS
+def test_explanations_name_no_feature_of_which_nothing_is_known(make):
+    X = readings()
+    X[:, 0] = np.nan
+    detector = fitted(make, X)
+    for row, missing in ([np.nan, 9.0, np.nan, 80.0], {"x0", "x2"}), ([5.0, -0.2, 80.0, 0.3], {"x0"}):
+        told = detector.explain([row], top=4)
+        assert not missing & {*told["feature"]}
+        assert f"x{np.nanargmax(row[1:]) + 1}" in told["feature"]
+        assert told["rank"].to_list() == list(range(1, len(told) + 1))
+        assert not told["sentence"].str.contains("NaN").any()
+
+
+@DETECTORS
 def test_limit_is_the_nearest_value_that_would_not_have_alerted(make):
     X = readings(seed=2)
     detector = fitted(make, readings(seed=5), contamination=0.1)  # training may match itself

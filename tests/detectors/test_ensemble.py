@@ -111,6 +111,8 @@ def test_settings_of_members():
         ("ecod(tailerror=1)", "ECOD has no setting 'tailerror'; did you mean 'tail_error'"),
         ("ecod(exact)", "'exact' is no setting of ECOD; write name=value"),
         ("ecod(tail_error=7)", "tail_error must be above 0 and at most 0.5"),
+        (["ecod", "mad"], "detectors must be text such as"),
+        (None, "detectors must be text such as"),
         ("ensemble", "an ensemble cannot be a member of an ensemble"),
     ],
 )

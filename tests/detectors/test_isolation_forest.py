@@ -136,9 +136,9 @@ def test_values_beyond_all_measure_have_finite_scores():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"trees": 0}, "trees must be a whole number from 1"),
+        ({"trees": 0}, "trees must be a whole number of at least 1"),
         ({"trees": 2.5}, "trees must be a whole number"),
-        ({"sample": 1}, "sample must be a whole number from 2 to 65535"),
+        ({"sample": 1}, "sample must be a whole number of at least 2"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"extended": 1}, "extended must be true or false, not 1"),
     ],

@@ -107,7 +107,7 @@ def test_constants_and_rows_without_values():
     ("given", "said"),
     [
         ({"neighbors": 0}, "neighbors must be a whole number of at least 1"),
-        ({"neighbors": 2.5}, "neighbors must be"),
+        ({"neighbors": 2.5}, "neighbors must be a whole number, not 2.5"),
         ({"method": "median"}, "method must be 'largest' or 'mean'"),
         ({"scale": 1}, "scale must be True or False"),
         ({"sample": 1}, "sample must be a whole number of at least 2"),

@@ -73,7 +73,7 @@ def test_models_are_not_merged():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"window": 1}, "window must be a whole number from 2"),
+        ({"window": 1}, "window must be a whole number of at least 2"),
         ({"max_leaf": 0}, "max_leaf must be a whole number"),
         ({"trees": 0}, "trees must be a whole number"),
         ({"window": 1_000_000, "max_leaf": 2}, "at most 65536 times max_leaf"),

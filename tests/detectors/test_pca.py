@@ -162,7 +162,7 @@ def test_the_tennessee_eastman_process(need):
 
 @pytest.mark.parametrize("components", [0, -1, 1.5, "all", True, float("nan")])
 def test_components_that_make_no_sense(components):
-    with pytest.raises(ParameterError, match="components must be a whole number"):
+    with pytest.raises(ParameterError, match="components must be a share of the variance below 1 or a whole number"):
         PCA(components=components).fit(driven())
 
 

@@ -142,3 +142,10 @@ def test_finds_days_and_weeks_in_real_readings(need, name, periods):
 def test_finds_none_in_a_constant(x):
     with pytest.raises(ParameterError, match=r"no period was found in \d+ values, which are constant; give period"):
         find_period(x)
+
+
+@pytest.mark.parametrize("exponent", [-900, -600, 600, 900])
+def test_the_unit_does_not_matter(exponent):
+    x = np.sin(np.arange(300) * 2 * np.pi / 24) + np.random.default_rng(0).normal(size=(2, 300))
+    np.testing.assert_array_equal(find_periods(np.ldexp(x, exponent)), find_periods(x))
+    assert find_periods(x).max() > 0

@@ -87,7 +87,8 @@ def _read(hint: Any, text: str, what: str, usual: str) -> Any:
 
     adapter = TypeAdapter(hint)
     try:
-        return adapter.validate_python(None) if text.strip().lower() == "none" else adapter.validate_strings(text)
+        nothing = text.strip().lower() in ("none", "null")
+        return adapter.validate_python(None) if nothing else adapter.validate_strings(text)
     except ValidationError as error:
         wanted = error.errors()[0]["msg"]
         raise ParameterError(f"{what}: {wanted[:1].lower()}{wanted[1:]}; {usual}") from None

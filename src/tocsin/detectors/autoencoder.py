@@ -9,13 +9,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import Detector, is_number
+from tocsin.detectors.base import Detector, check_number
 from tocsin.detectors.extras import need
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.ranking import named
 from tocsin.detectors.zscore import location
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import autoencoder as kernels
 from tocsin.kernels import variance
 from tocsin.kernels.autoencoder import Layout
@@ -151,20 +152,19 @@ class Autoencoder(Detector):
         super().check_parameters()
         if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'dense' or 'convolutional', not {self.kind!r}")
-        for name in ("hidden", "window", "patch", "epochs", "patience", "batch"):
-            _check_count(name, getattr(self, name))
+        for name in ("hidden", "window", "patch", "batch"):
+            check_whole(name, getattr(self, name), 1, most=10_000)
+        for name in ("epochs", "patience"):
+            check_whole(name, getattr(self, name), 1)
+        check_whole("seed", self.seed, 0, most=2**64 - 1)
         if self.code is not None:
-            _check_count("code", self.code)
+            check_whole("code", self.code, 1, most=10_000)
         if self.window % self.patch:
             raise ParameterError(
                 f"window must be a whole number of patches: {self.window} is no multiple of {self.patch}"
             )
-        if not (is_number(self.learning_rate) and 0.0 < self.learning_rate < np.inf):
-            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate!r}")
-        if not (is_number(self.validation) and 0.0 < self.validation <= 0.5):
-            raise ParameterError(f"validation must be above 0 and at most 0.5, not {self.validation!r}")
-        if not (is_number(self.seed) and int(self.seed) == self.seed and 0 <= self.seed < 2**64):
-            raise ParameterError(f"seed must be a whole number from 0 to 2**64 - 1, not {self.seed!r}")
+        check_number("learning_rate", self.learning_rate, 1e30)
+        check_number("validation", self.validation, 0.5)
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         layout = self._layout(panel.n_features)
@@ -498,8 +498,3 @@ def _asset(panel: Panel, asset: int) -> str:
 def _more(assets: Any) -> str:
     others = len(assets) - 1
     return f" (and {others:,} more asset{'s' if others > 1 else ''})" if others else ""
-
-
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ParameterError(f"{name} must be a whole number, 1 or more, not {value!r}")

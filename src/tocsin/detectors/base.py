@@ -162,8 +162,7 @@ class Detector(BaseEstimator, ABC):
 
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
-        if not (is_number(self.contamination) and 0.0 < self.contamination <= 0.5):
-            raise ParameterError(f"contamination must be above 0 and at most 0.5, not {self.contamination!r}")
+        check_number("contamination", self.contamination, 0.5)
         if self.infinite not in ("error", "missing"):
             raise ParameterError(f"infinite must be 'error' or 'missing', not {self.infinite!r}")
 
@@ -299,6 +298,12 @@ class Detector(BaseEstimator, ABC):
 def is_number(value: object) -> bool:
     """Return whether a parameter is a real number, and no truth value."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def check_number(name: str, value: Any, most: float) -> None:
+    """Raise a `ParameterError` unless a parameter is a real number above 0 and at most `most`."""
+    if not (is_number(value) and 0.0 < value <= most):
+        raise ParameterError(f"{name} must be above 0 and at most {most:g}, not {value!r}")
 
 
 def _names(X: ArrayLike) -> list[str] | None:

@@ -9,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import Detector, is_number
+from tocsin.detectors.base import Detector, check_number
 from tocsin.detectors.extras import need
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.ranking import named
-from tocsin.errors import DataError, ParameterError
+from tocsin.errors import DataError
+from tocsin.features.settings import check_whole
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
 
@@ -114,15 +115,14 @@ class LightGBM(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        for name, least in (("rounds", 1), ("patience", 1), ("leaves", 2), ("leaf_rows", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not (is_number(value) and least <= value < 2**31 and int(value) == value):
-                raise ParameterError(f"{name} must be a whole number, {least} or more, not {value!r}")
-        for name, most in (("beta", np.inf), ("learning_rate", 1.0), ("validation", 0.5)):
-            value = getattr(self, name)
-            if not (is_number(value) and 0.0 < value <= most and np.isfinite(value)):
-                end = "" if most == np.inf else f" and at most {most:g}"
-                raise ParameterError(f"{name} must be above 0{end}, not {value!r}")
+        check_whole("rounds", self.rounds, 1, most=100_000)
+        check_whole("patience", self.patience, 1)
+        check_whole("leaves", self.leaves, 2, most=100_000)
+        check_whole("leaf_rows", self.leaf_rows, 1)
+        check_whole("seed", self.seed, 0)
+        check_number("beta", self.beta, 1e6)
+        check_number("learning_rate", self.learning_rate, 1.0)
+        check_number("validation", self.validation, 0.5)
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         library: Any = need("lightgbm", "boosting", type(self).__name__)
@@ -151,10 +151,10 @@ class LightGBM(Detector):
         settings = {
             "objective": "binary",
             "scale_pos_weight": counts[0] / counts[1],
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": self.leaf_rows,
-            "learning_rate": self.learning_rate,
-            "seed": self.seed,
+            "num_leaves": int(self.leaves),
+            "min_data_in_leaf": int(self.leaf_rows),
+            "learning_rate": float(self.learning_rate),
+            "seed": int(self.seed),
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": 1,
@@ -162,10 +162,10 @@ class LightGBM(Detector):
         }
         known = library.Dataset(X[training], y[training], params=settings)
         if validation is training:
-            return library.train(settings, known, self.rounds)
+            return library.train(settings, known, int(self.rounds))
         later = library.Dataset(X[validation], y[validation], params=settings, reference=known)
-        stop = library.early_stopping(self.patience, verbose=False)
-        booster = library.train(settings, known, self.rounds, valid_sets=[later], callbacks=[stop])
+        stop = library.early_stopping(int(self.patience), verbose=False)
+        booster = library.train(settings, known, int(self.rounds), valid_sets=[later], callbacks=[stop])
         return library.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
 
     def _split(self, panel: Panel, asset: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

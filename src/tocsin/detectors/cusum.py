@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from tocsin.detectors.base import is_number
+from tocsin.detectors.base import check_number
 from tocsin.detectors.charts import Chart
-from tocsin.errors import ParameterError
 from tocsin.kernels import charts
 from tocsin.kernels import cusum as kernels
 from tocsin.kernels.charts import Told
@@ -94,10 +93,7 @@ class CUSUM(Chart):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if not (is_number(self.allowance) and 0.0 < self.allowance <= 100.0):
-            raise ParameterError(
-                f"allowance must be above 0 and at most 100 standard deviations, not {self.allowance!r}"
-            )
+        check_number("allowance", self.allowance, 100.0)
 
     def _begin(self, panel: Panel) -> dict[str, Ragged]:
         numbers = np.empty((panel.n_assets * panel.n_features, kernels.NUMBERS))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import is_number
+from tocsin.detectors.base import check_number
 from tocsin.detectors.forgetting import Forgetful
 from tocsin.detectors.sketches import Sketches, rank_ratio
 from tocsin.errors import ParameterError
@@ -102,8 +102,7 @@ class ECOD(Forgetful):
             raise ParameterError(f"form must be 'sketch' or 'exact', not {self.form!r}")
         if self.tails not in ("larger", "sum"):
             raise ParameterError(f"tails must be 'larger' or 'sum', not {self.tails!r}")
-        if not (is_number(self.tail_error) and 0.0 < self.tail_error <= 0.5):
-            raise ParameterError(f"tail_error must be above 0 and at most 0.5, not {self.tail_error!r}")
+        check_number("tail_error", self.tail_error, 0.5)
         if not isinstance(self.extrapolate, bool | np.bool_):
             raise ParameterError(f"extrapolate must be True or False, not {self.extrapolate!r}")
 

@@ -112,6 +112,8 @@ class Ensemble(Detector):
     @property
     def members(self) -> tuple[Detector, ...]:
         """The detectors that are put together."""
+        if not isinstance(self.detectors, str):
+            raise ParameterError(f"detectors must be text such as 'ecod(tail_error=0.02),mad', not {self.detectors!r}")
         return tuple(kind(**settings) for kind, settings in _parsed(self.detectors))
 
     def check_parameters(self) -> None:

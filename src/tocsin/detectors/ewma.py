@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from tocsin.detectors.base import is_number
+from tocsin.detectors.base import check_number
 from tocsin.detectors.charts import Chart
-from tocsin.errors import ParameterError
 from tocsin.kernels import charts
 from tocsin.kernels import ewma as kernels
 from tocsin.kernels.charts import Told
@@ -89,8 +88,7 @@ class EWMA(Chart):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if not (is_number(self.gain) and 0.0 < self.gain <= 1.0):
-            raise ParameterError(f"gain must be above 0 and at most 1, not {self.gain!r}")
+        check_number("gain", self.gain, 1.0)
 
     def _begin(self, panel: Panel) -> dict[str, Ragged]:
         numbers = np.empty((panel.n_assets * panel.n_features, kernels.NUMBERS))

@@ -23,16 +23,19 @@ def need(module: str, extra: str, who: str) -> ModuleType:
     Raises
     ------
     ParameterError
-        If it is not installed; says how to install it.
+        If it is not installed, or is but cannot be loaded; says how to install it, or what is wrong.
 
     Examples
     --------
     >>> need("no_such_library", "deep", "Autoencoder")
     Traceback (most recent call last):
-    tocsin.errors.ParameterError: Autoencoder needs no_such_library: pip install "tocsin[deep]"
+    tocsin.errors.ParameterError: Autoencoder needs no_such_library, which is not installed: pip install "tocsin[deep]"
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or module).partition(".")[0]
-        raise ParameterError(f'{who} needs {missing}: pip install "tocsin[{extra}]"') from None
+        raise ParameterError(f'{who} needs {missing}, which is not installed: pip install "tocsin[{extra}]"') from None
+    except (ImportError, OSError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ParameterError(f"{who} needs {module}, which cannot be loaded: {said}") from None

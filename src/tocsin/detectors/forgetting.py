@@ -17,8 +17,9 @@ class Forgetful(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if self.half_life is not None and not (is_number(self.half_life) and self.half_life > 0):
-            raise ParameterError(f"half_life must be a positive number of rows, not {self.half_life!r}")
+        given = self.half_life
+        if given is not None and not (is_number(given) and (0.0 < given <= 1e300 or given == np.inf)):
+            raise ParameterError(f"half_life must be a positive number of rows, not {given!r}")
 
     def _slack(self) -> float:
         return 0.0 if self.half_life is None else 1.0

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import is_number
 from tocsin.detectors.forgetting import Forgetful
-from tocsin.errors import ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import hbos as kernels
 from tocsin.kernels.hbos import Histograms
 from tocsin.models import Models, Ragged
@@ -87,12 +86,11 @@ class HBOS(Forgetful):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if not (is_number(self.bins) and float(self.bins).is_integer() and self.bins >= 2):
-            raise ParameterError(f"bins must be a whole number of at least 2, not {self.bins!r}")
+        check_whole("bins", self.bins, 2, most=100_000)
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         n_cells = panel.n_assets * panel.n_features
-        none = Histograms(np.full(n_cells, np.nan), np.full(n_cells, np.nan), np.zeros((n_cells, int(self.bins))))
+        none = Histograms(np.full(n_cells, np.nan), np.full(n_cells, np.nan), np.zeros((n_cells, self.bins)))
         kernels.absorb(panel.values, panel.offsets, np.ones(panel.n_rows), np.ones(panel.n_assets), none)
         state = _state(none, panel.n_assets, panel.values.dtype)
         return state, self._score(state, panel, 0, learned=True)[0]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import Detector, is_number
+from tocsin.detectors.base import Detector
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
+from tocsin.detectors.ranking import named
 from tocsin.errors import ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import isolation_limits, isolation_oblique, isolation_scores
 from tocsin.kernels.isolation import Packed
 from tocsin.kernels.philox import keys
@@ -105,9 +107,9 @@ class IsolationForest(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        check_whole("trees", self.trees, 1, 100_000)
-        check_whole("sample", self.sample, 2, 65_535)
-        check_whole("seed", self.seed, 0, 2**64 - 1)
+        check_whole("trees", self.trees, 1, most=100_000)
+        check_whole("sample", self.sample, 2, most=65_535)
+        check_whole("seed", self.seed, 0, most=2**64 - 1)
         if not isinstance(self.extended, bool | np.bool_):
             raise ParameterError(f"extended must be true or false, not {self.extended!r}")
 
@@ -117,7 +119,7 @@ class IsolationForest(Detector):
         ranges = Ranges.learn(panel)
         centers = ranges.medians()
         scores = np.empty(panel.n_rows)
-        given = panel.values, panel.offsets, centers, self.sample, self.trees, keys(self.seed), scores
+        given = panel.values, panel.offsets, centers, self.sample, self.trees, keys(int(self.seed)), scores
         oblique: dict[str, Ragged] = {}
         if self.extended:
             packed, nodes, splits, leaves, scales = isolation_oblique.fit(*given)
@@ -141,7 +143,7 @@ class IsolationForest(Detector):
     ) -> tuple[Floats, Contributions]:
         scores = np.empty(panel.n_rows)
         wanted = top is None or top > 0
-        parts = np.empty((panel.n_rows if wanted else 0, panel.n_features))
+        parts = np.empty((panel.n_rows, panel.n_features))
         values, offsets, centers, forests = panel.values, panel.offsets, _centers(state, panel), _forests(state)
         if "scales" in state:
             scales = state["scales"].values.reshape(centers.shape)
@@ -149,7 +151,7 @@ class IsolationForest(Detector):
             isolation_oblique.score(values, offsets, centers, scales, turns, *forests, wanted, scores, parts)
         else:
             isolation_scores.score(values, offsets, centers, *forests, wanted, scores, parts)
-        return scores, heaviest(parts, top, panel.n_rows)
+        return scores, named(parts, top)
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         ranges, features = Ranges.from_state(models.state), contributions.feature
@@ -173,23 +175,6 @@ class IsolationForest(Detector):
             limit,
         )
         return Evidence(found.low, found.high, found.above, found.tail, limit)
-
-
-def heaviest(parts: Floats, top: int | None, n_rows: int) -> Contributions:
-    """Return the `top` largest of contributions of shape (n_rows, n_features), or with None all in their order."""
-    if top == 0:
-        return Contributions(np.empty((n_rows, 0), np.int32), np.empty((n_rows, 0)))
-    if top is None:
-        return Contributions(np.broadcast_to(np.arange(parts.shape[1], dtype=np.int32), parts.shape), parts)
-    order = np.argsort(-parts, axis=1, kind="stable")[:, :top].astype(np.int32)
-    chosen = np.take_along_axis(parts, order.astype(np.int64), axis=1)
-    return Contributions(np.where(chosen > 0.0, order, np.int32(-1)), chosen)
-
-
-def check_whole(name: str, value: Any, least: int, most: int) -> None:
-    """Raise a `ParameterError` unless a parameter is a whole number in a range."""
-    if not (is_number(value) and value == int(value) and least <= value <= most):
-        raise ParameterError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
 
 
 def _centers(state: Mapping[str, Ragged], panel: Panel) -> Floats:

@@ -8,11 +8,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.base import Detector, is_number
+from tocsin.detectors.base import Detector
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.zscore import location
 from tocsin.errors import ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import knn as kernels
 from tocsin.kernels import philox, variance
 from tocsin.kernels.knn import Neighbours
@@ -97,16 +98,14 @@ class KNN(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        if not _whole(self.neighbors, 1):
-            raise ParameterError(f"neighbors must be a whole number of at least 1, not {self.neighbors!r}")
+        check_whole("neighbors", self.neighbors, 1, most=100_000)
         if self.method not in ("largest", "mean"):
             raise ParameterError(f"method must be 'largest' or 'mean', not {self.method!r}")
         if not isinstance(self.scale, bool | np.bool_):
             raise ParameterError(f"scale must be True or False, not {self.scale!r}")
-        if self.sample is not None and not _whole(self.sample, 2):
-            raise ParameterError(f"sample must be a whole number of at least 2, or None, not {self.sample!r}")
-        if not _whole(self.seed, 0):
-            raise ParameterError(f"seed must be a whole number of at least 0, not {self.seed!r}")
+        if self.sample is not None:
+            check_whole("sample", self.sample, 2)
+        check_whole("seed", self.seed, 0, most=2**64 - 1)
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         moments = np.empty((panel.n_assets * panel.n_features, 3))
@@ -115,7 +114,7 @@ class KNN(Detector):
         if not self.scale:
             spreads = np.where(spreads > 0.0, 1.0, 0.0)
         counts = np.diff(panel.offsets)
-        sizes = counts if self.sample is None else np.minimum(counts, int(self.sample))
+        sizes = counts if self.sample is None else np.minimum(counts, self.sample)
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows, taken = np.empty(starts[-1] * panel.n_features, panel.values.dtype), np.empty(panel.n_rows, np.int64)
         draws = np.empty((1, int(sizes.max(initial=0))))
@@ -144,7 +143,7 @@ class KNN(Detector):
             panel.values,
             panel.offsets,
             _neighbours(state, panel.n_features),
-            int(self.neighbors),
+            self.neighbors,
             self.method == "mean",
             taken,
             top is None,
@@ -163,14 +162,8 @@ class KNN(Detector):
         else:
             limit = np.full(features.shape, np.nan)
             neighbours = _neighbours(models.state, panel.n_features)
-            kernels.limits(
-                panel.values, panel.offsets, neighbours, int(self.neighbors), models.threshold, features, limit
-            )
+            kernels.limits(panel.values, panel.offsets, neighbours, self.neighbors, models.threshold, features, limit)
         return ranges.evidence(panel, contributions, limit)
-
-
-def _whole(value: object, least: int) -> bool:
-    return is_number(value) and float(value).is_integer() and int(value) >= least  # type: ignore[arg-type,call-overload]
 
 
 def _like(state: Mapping[str, Ragged], panel: Panel) -> Panel:

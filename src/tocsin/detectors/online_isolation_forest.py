@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
-from tocsin.detectors.isolation_forest import check_whole, heaviest
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
+from tocsin.detectors.ranking import named
 from tocsin.errors import ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import online_isolation as kernels
 from tocsin.kernels.philox import keys
 from tocsin.models import Models, Ragged
@@ -90,10 +91,10 @@ class OnlineIsolationForest(Detector):
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
-        check_whole("trees", self.trees, 1, 100_000)
-        check_whole("max_leaf", self.max_leaf, 1, 1_000_000)
-        check_whole("window", self.window, 2, 10_000_000)
-        check_whole("seed", self.seed, 0, 2**64 - 1)
+        check_whole("trees", self.trees, 1, most=100_000)
+        check_whole("max_leaf", self.max_leaf, 1, most=1_000_000)
+        check_whole("window", self.window, 2, most=10_000_000)
+        check_whole("seed", self.seed, 0, most=2**64 - 1)
         if self.window > self.max_leaf * 4**8:
             raise ParameterError(f"window must be at most 65536 times max_leaf, {self.max_leaf}; raise max_leaf")
 
@@ -107,9 +108,9 @@ class OnlineIsolationForest(Detector):
 
     def _absorb(self, state: Mapping[str, Ragged], panel: Panel, weights: Floats, scales: Floats) -> dict[str, Ragged]:
         forest = self._forest(state, panel, copied=True)
-        old = state["window"]
+        old, seed = state["window"], keys(int(self.seed))
         kept, ends = kernels.learn(
-            panel.values, panel.offsets, old.values, old.offsets, self.window, self.max_leaf, keys(self.seed), forest
+            panel.values, panel.offsets, old.values, old.offsets, self.window, self.max_leaf, seed, forest
         )
         entries = {
             name: Ragged.of_rows(array.reshape(panel.n_assets, -1) if panel.n_assets else array.reshape(0, 0))
@@ -122,10 +123,10 @@ class OnlineIsolationForest(Detector):
     ) -> tuple[Floats, Contributions]:
         scores = np.empty(panel.n_rows)
         wanted = top is None or top > 0
-        parts = np.empty((panel.n_rows if wanted else 0, panel.n_features))
+        parts = np.empty((panel.n_rows, panel.n_features))
         forest = self._forest(state, panel)
         kernels.score(panel.values, panel.offsets, self.window, self.max_leaf, forest, wanted, scores, parts)
-        return scores, heaviest(parts, top, panel.n_rows)
+        return scores, named(parts, top)
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         ranges = Ranges.learn(self._remembered(models.state, panel))

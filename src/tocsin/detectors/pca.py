@@ -12,6 +12,7 @@ from tocsin.detectors.base import is_number
 from tocsin.detectors.forgetting import Forgetful
 from tocsin.detectors.zscore import NORMAL_95
 from tocsin.errors import DataError, ParameterError
+from tocsin.features.settings import check_whole
 from tocsin.kernels import comoments as products
 from tocsin.kernels import pca as kernels
 from tocsin.kernels import variance
@@ -123,11 +124,8 @@ class PCA(Forgetful):
         """Raise a `ParameterError` for values that make no sense."""
         super().check_parameters()
         given = self.components
-        if not (is_number(given) and given > 0 and (given < 1 or given == int(given))):
-            raise ParameterError(
-                f"components must be a whole number of at least 1, or a share of the variance between 0 and 1, "
-                f"not {given!r}"
-            )
+        if not (is_number(given) and 0.0 < given < 1.0):
+            check_whole("components", given, 1, what="a share of the variance below 1 or a whole number")
         if not isinstance(self.scale, bool | np.bool_):
             raise ParameterError(f"scale must be True or False, not {self.scale!r}")
 

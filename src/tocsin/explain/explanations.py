@@ -36,10 +36,12 @@ def explain(
         Columns `row` (of the panel), `rank` (1 is the heaviest) and `FIELDS`: the feature's name and value, its normal
         range, whether it is "above" or "below", its part of the score and share of it, the probability of so extreme
         a value, the nearest value with which the row would not have been an alert (null where it is none, or where
-        this feature alone cannot mend it), and a sentence. Features that add nothing to the score have no row. Of a
-        detector with parts there is also the column `part`, after the feature.
+        this feature alone cannot mend it), and a sentence. Features that add nothing to the score have no row, nor have
+        those of which nothing can be said: no value is there, or none was in training. Of a detector with parts there
+        is also the column `part`, after the feature.
     """
-    rows, places = np.nonzero(contributions.feature >= 0)
+    told = _told(panel, contributions, evidence)
+    rows, places = np.nonzero(told)
     feature = contributions.feature[rows, places]
     score = scores.score[rows]
     contribution = contributions.contribution[rows, places]
@@ -48,7 +50,7 @@ def explain(
     frame = pl.DataFrame(
         {
             "row": rows,
-            "rank": places.astype(np.int32) + 1,
+            "rank": told.cumsum(axis=1, dtype=np.int32)[rows, places],
             "feature": names,
             "value": panel.values[feature, rows].astype(np.float64),
             "low": evidence.low[rows, places],
@@ -82,6 +84,15 @@ def nested(explanations: pl.DataFrame, n_rows: int) -> pl.Series:
     every = pl.DataFrame({"row": np.arange(n_rows)})
     joined = every.join(lists, on="row", how="left", maintain_order="left")
     return joined["explanations"].fill_null([]).cast(pl.List(pl.Struct(fields)))
+
+
+def _told(panel: Panel, contributions: Contributions, evidence: Evidence) -> NDArray[np.bool_]:
+    """Return which of the named features have a value, and a usual range that it can be compared with."""
+    named = contributions.feature >= 0
+    rows, places = np.nonzero(named)
+    missing = np.isnan(panel.values[contributions.feature[rows, places], rows])
+    named[rows, places] = ~missing & ~np.isnan(evidence.low[rows, places])
+    return named
 
 
 def _directions(above: NDArray[np.bool_]) -> pl.Series:

@@ -152,6 +152,7 @@ def _search(groups: Floats) -> Ints:
 
     size, levels = _sizes(n)
     one = size / n
+    groups = np.ldexp(groups, -np.frexp(np.abs(groups).max(axis=2, keepdims=True))[1])  # exact, and squares are numbers
     power = np.abs(rfft(groups.reshape(-1, n) * _taper(n), size)) ** 2
     power /= power.mean(axis=1, keepdims=True)
     noise = np.empty_like(power)
