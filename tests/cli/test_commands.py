@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -340,6 +342,27 @@ def test_a_recipe_makes_features_that_are_kept_with_the_fleet(run, folder, tmp_p
     ran = run("features", tmp_path / "fleet", folder / "later.csv", "--out", tmp_path / "features.parquet", "--json")
     assert json.loads(ran.out)["made"] == about["made"]
     assert pl.read_parquet(tmp_path / "features.parquet").columns == ["key", "time", *about["made"]]
+
+
+def test_log_odds_are_told_by_how_much_they_are_above_the_threshold(run, tmp_path):
+    rng = np.random.default_rng(0)
+    load, rows = rng.normal(size=400), np.arange(400)
+    pumps = [
+        pl.DataFrame({"pump": [name] * 400, "at": rows, "load": load, "fault": (load > edge).astype(int)})
+        for name, edge in (("a", 1.0), ("b", 0.5))
+    ]
+    pl.concat(pumps).write_csv(tmp_path / "pumps.csv")
+    flags = ["--key", "pump", "--time", "at", "--label", "fault", "--detector", "lightgbm", "--out", tmp_path / "fleet"]
+    learned = " ".join(run("fit", tmp_path / "pumps.csv", *flags).out.split())
+    assert "2 assets: F1 of 0.9 or more on the last labelled rows" in learned
+    shown = run("score", tmp_path / "fleet", tmp_path / "pumps.csv").out
+    assert re.search(r"Asset\s+When\s+threshold\s+What happened", shown)
+    assert "×" not in shown
+    worst = json.loads(run("score", tmp_path / "fleet", tmp_path / "pumps.csv", "--json").out)["worst"]
+    assert [row["unit"] for row in worst] == ["above threshold"] * 2
+    for row in worst:
+        assert row["severity"] == pytest.approx(row["score"] - row["threshold"])
+        assert f"by {row['severity']:.4g}" in shown
 
 
 def test_a_label_is_said_and_no_feature(run, folder, tmp_path):

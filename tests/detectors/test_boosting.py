@@ -87,6 +87,49 @@ def test_a_threshold_below_all_scores_alerts_on_all():
     assert best_threshold(np.array([1.0, 1.0]), np.array([1, 0], np.int8), 1.0) < 1.0
 
 
+def test_it_is_kept_how_well_the_validation_rows_were_found():
+    X, y = labelled(600)
+    y = np.where(np.random.default_rng(0).random(600) < 0.05, 1 - y, y)
+    detector = LightGBM(validation=0.25).fit(X, y)
+    alerts, real = detector.labels_[450:], y[450:]
+    counts = [(y == 0).sum(), y.sum(), 1, real.sum(), alerts.sum(), (alerts * real).sum()]
+    assert detector.model_.state["tested"].values.tolist() == counts
+    assert counts[3] > counts[5] > 0
+
+
+def test_remarks_say_how_well_and_on_which_rows():
+    X, y = labelled()
+    good = LightGBM().fit(X, y)
+    assert good.remarks(good.model_) == {"F1 of 0.9 or more on the last labelled rows, which were not trained on": 1}
+    lost = LightGBM(beta=0.5).fit(X, np.random.default_rng(1).permutation(y))
+    assert [what[:14] for what in lost.remarks(lost.model_)] == ["F0.5 below 0.5"]
+    y[320:] = 0  # none to validate on
+    y[np.flatnonzero(y)[9:]] = 0
+    few = LightGBM().fit(X, y)
+    first, second = few.remarks(few.model_)
+    assert first.startswith("the threshold was chosen on rows that were trained on")
+    assert second == "fewer than 10 rows labelled anomalous, little to learn from"
+    assert few.model_.state["tested"].values.tolist()[:4] == [391, 9, 0, 9]
+
+
+def test_remarks_count_assets():
+    X, y = labelled()
+    panel = Panel.of_matrix(np.concatenate([X, X]), y=np.concatenate([y, np.where(np.arange(400) < 320, y, 0)]))
+    panel = Panel(panel.values, np.array([0, 400, 800]), pa.array(["a", "b"]), panel.features, labels=panel.labels)
+    models, _ = LightGBM().fit_panel(panel)
+    assert list(LightGBM().remarks(models).values()) == [1, 1]
+
+
+def test_usual_ranges_leave_out_what_is_labelled_anomalous():
+    X, y = labelled()
+    X[:, 2] = np.where(y == 1, 50.0, X[:, 2])
+    y[:40] = np.where(y[:40] == 1, 1, np.nan)  # unknown rows are most likely normal
+    told = LightGBM().fit(X, y).explain([[0.0, 0.0, 50.0]], top=1).row(0, named=True)
+    assert told["feature"] == "x2"
+    assert (told["low"], told["high"]) == pytest.approx(np.quantile(X[y != 1, 2], [0.05, 0.95]), abs=0.2)
+    assert "above its usual" in told["sentence"]
+
+
 def test_one_class_only_names_the_asset():
     X, y = labelled(100)
     panel = Panel.of_matrix(np.concatenate([X, X]), y=np.concatenate([y, np.zeros(100)]))

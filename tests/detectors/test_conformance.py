@@ -59,6 +59,7 @@ def test_pyod_face(make):
     np.testing.assert_array_equal(detector.predict(X), detector.decision_function(X) > detector.threshold_)
     assert (detector.p_values(X) > 0).all()
     assert (detector.p_values(X) <= 1).all()
+    assert detector.signed or (detector.decision_scores_ >= 0).all()
 
 
 @DETECTORS

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tocsin.errors import ColumnError
-from tocsin.evaluate.incidents import CAUSE, incidents, worst_of_each
+from tocsin.evaluate.incidents import ABOVE, CAUSE, TIMES, incidents, worst_of_each
 
 
 def table(alerts: dict[str, list[int]], rows: int = 40, **scores: float) -> pl.DataFrame:
@@ -35,6 +35,31 @@ def test_what_lasts_and_what_is_far_out_comes_first():
     assert found["key"].to_list() == ["c", "b", "a"]
     assert found["severity"].to_list() == [1.5, 2.25, 1.5]
     assert found["weight"].to_list() == [1.5, 1.25, 0.5]
+
+
+def test_scores_that_may_be_negative_are_told_by_how_much_they_are_above():
+    # Of two assets the one with the positive threshold has the higher ratio; the other one is farther above its own.
+    log_odds = table({"a": [5], "b": [5, 6]}, a=6.0, b=5.5)
+    moved = log_odds.with_columns(pl.col("score", "threshold") - pl.when(pl.col("key") == "a").then(6.5).otherwise(3.9))
+    found = incidents(moved)
+    assert found["unit"].to_list() == [ABOVE, ABOVE]
+    assert found["key"].to_list() == ["b", "a"]
+    assert found["severity"].to_list() == pytest.approx([1.5, 2.0])
+    assert found["weight"].to_list() == pytest.approx([3.0, 2.0])
+    # What may be negative need not be in these rows, so the one who knows says so.
+    alone = moved.filter(pl.col("key") == "b")
+    assert incidents(alone)["unit"].to_list() == [TIMES]
+    assert incidents(alone, signed=True)["severity"].to_list() == pytest.approx([1.5])
+
+
+def test_a_threshold_of_zero_has_no_ratio_and_comes_last():
+    scores = table({"a": [5], "b": [5]}, a=50.0)
+    scores = scores.with_columns(threshold=pl.when(pl.col("key") == "a").then(0.0).otherwise("threshold"))
+    found = incidents(scores)
+    assert found.select("key", "severity", "weight", "unit").rows() == [
+        ("b", 1.5, 0.5, TIMES),
+        ("a", None, None, TIMES),
+    ]
 
 
 def test_without_a_limit_an_asset_has_one_incident_even_if_only_alerts_are_there():

@@ -394,8 +394,10 @@ def test_labels_that_are_needed():
     recipe, panel = Recipe([Select(top=1, by="mutual_information")]), readings()
     with pytest.raises(DataError, match="learns from labels; give them, or rank by variance"):
         recipe.fit_panel(dataclasses.replace(panel, labels=None))
-    with pytest.raises(DataError, match="needs labels of both kinds, 0 and 1; no asset has them"):
-        recipe.fit_panel(dataclasses.replace(panel, labels=np.zeros(panel.n_rows, np.int8)))
+    # What one asset keeps does not depend on how the others of its panel are labelled.
+    state, _, _ = recipe.fit_panel(dataclasses.replace(panel, labels=np.zeros(panel.n_rows, np.int8)))
+    filtered, _, _ = Recipe([Select()]).fit_panel(panel)
+    np.testing.assert_array_equal(state["recipe_0_kept"].values, filtered["recipe_0_kept"].values)
 
 
 def test_state_and_memory_must_be_those_of_the_panel():

@@ -98,7 +98,8 @@ def _show(fleet: Fleet, source: list[str], out: Path) -> None:
     console.print(report.columns(fleet))
     report.notes(console, fleet.report)
     alerts = fleet.training_alerts
-    worst: list[dict[str, Any]] = incidents(alerts, quiet=None).sort("severity", descending=True).head(5).to_dicts()
+    found = incidents(alerts, quiet=None, signed=fleet.detector.signed)
+    worst: list[dict[str, Any]] = found.sort("severity", descending=True, nulls_last=True).head(5).to_dicts()
     if worst:
         console.print(view.heading("Worst training readings"))
         console.print(report.alert_lines(worst, has_time="time" in alerts.columns))

@@ -66,18 +66,18 @@ def score(  # noqa: PLR0913, PLR0917 - one parameter an option
     if as_json:
         from tocsin.cli.machine import print_json, report_of
 
-        found = {} if scores is None else {"worst": _worst(scores)}
+        found = {} if scores is None else {"worst": _worst(loaded, scores)}
         print_json(report_of(loaded) | {"out": None if out is None else str(out)} | found)
     else:
         source = [*data, *options.reading_words(separator, no_header, null_value)]
         _show(loaded, scores, fleet, source, out)
 
 
-def _worst(scores: pl.DataFrame) -> list[dict[str, Any]]:
+def _worst(fleet: Fleet, scores: pl.DataFrame) -> list[dict[str, Any]]:
     from tocsin.cli.view import WORST
     from tocsin.evaluate.incidents import incidents
 
-    return incidents(scores, quiet=None).head(WORST).drop("rows").to_dicts()
+    return incidents(scores, quiet=None, signed=fleet.detector.signed).head(WORST).drop("rows").to_dicts()
 
 
 def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, source: list[str], out: Path | None) -> None:
@@ -98,7 +98,7 @@ def _show(fleet: Fleet, scores: pl.DataFrame | None, path: Path, source: list[st
     report.notes(console, fleet.report)
     if scores is None:
         return
-    rows = _worst(scores)
+    rows = _worst(fleet, scores)
     if not rows:
         console.print("\nNothing to worry about: no reading is above its asset's threshold.")
         return

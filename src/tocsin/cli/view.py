@@ -83,7 +83,8 @@ def incident_table(rows: Sequence[Row], *, has_key: bool, has_time: bool) -> Ren
     if has_key:
         table.add_column("Asset", style="bold", overflow="fold", max_width=24)
     table.add_column("When", no_wrap=True)
-    table.add_column("Score", justify="right", no_wrap=True)
+    measure = "Above\nthreshold" if any(_is_difference(row) for row in rows) else "Score"
+    table.add_column(measure, justify="right", no_wrap=True)
     table.add_column("What happened", ratio=1, overflow="fold", min_width=24)
     for row in rows:
         cells = [_when(row, has_time=has_time), _severity(row), _what(row)]
@@ -110,9 +111,18 @@ def _when(row: Row, *, has_time: bool) -> Text:
 def _severity(row: Row) -> Text:
     severity = row["severity"]
     if severity is None:
-        return Text(number(row["score"]))
+        return Text(f"{number(row['score'])}, over 0")
+    if _is_difference(row):
+        return Text(f"by {number(severity)}", style="red")
     style = "bold red" if severity >= 1.5 else "red" if severity >= 1.1 else "yellow"
     return Text(f"{severity:.2f}×", style=style)
+
+
+def _is_difference(row: Row) -> bool:
+    """Return whether a severity says by how much a score is above the threshold, not how many times it that is."""
+    from tocsin.evaluate.incidents import ABOVE
+
+    return bool(row["unit"] == ABOVE)
 
 
 def _what(row: Row) -> Text:

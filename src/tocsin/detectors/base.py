@@ -41,6 +41,8 @@ class Detector(BaseEstimator, ABC):
     """Whether labels are needed."""
     temporal: ClassVar[bool] = False
     """Whether the order of rows matters: a row's score then depends on its asset's rows before it, too."""
+    signed: ClassVar[bool] = False
+    """Whether scores may be below 0: how many times the threshold a score is then says nothing, only by how much."""
     parts: ClassVar[tuple[str, ...]] = ()
     """What is looked at in each feature, where that is more than its value; each has contributions of its own."""
     extra: ClassVar[str | None] = None

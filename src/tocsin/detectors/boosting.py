@@ -20,6 +20,13 @@ from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+"""Numbers of rows."""
+
+FEW = 10
+"""Fewer anomalous rows are remarked."""
+POOR, GOOD = 0.5, 0.9
+"""Between which values an F-beta is neither."""
 
 
 class LightGBM(Detector):
@@ -59,10 +66,14 @@ class LightGBM(Detector):
     but not learned from. Anomalous rows weigh more by the ratio of the two counts (`scale_pos_weight`), so that a few
     are not outvoted; odds are therefore those of an asset where both are equally frequent, and the threshold, chosen
     on rows as frequent as they come, makes up for that. If either part of the rows, to train or to validate, would have
-    one class only, all rows are trained on, with all rounds, and the threshold is chosen on them.
+    one class only, all rows are trained on, with all rounds, and the threshold is chosen on them; it is remarked.
 
     A missing value goes the way that served best in training. P-values compare with all training rows, those that were
-    labelled anomalous among them.
+    labelled anomalous among them; usual ranges are those of the other rows.
+
+    What was labelled and how well that was found is in the state's `tested`: the normal and the anomalous rows of an
+    asset, whether its last ones were kept to validate (1) or not (0), and of the rows that the threshold was chosen
+    on, the anomalous ones, the alerts, and the alerts that were right. Their ratios are recall and precision.
 
     A model is the library's own text, compressed: numbers and names that are read, not run; some 5 to 30 kB. It is the
     same on each run: one thread an asset, and histograms summed in order. Training takes some 50 ms an asset of a
@@ -84,6 +95,7 @@ class LightGBM(Detector):
     """
 
     additive = True
+    signed = True
     supervised = True
     extra = "boosting"
 
@@ -124,33 +136,55 @@ class LightGBM(Detector):
         check_number("learning_rate", self.learning_rate, 1.0)
         check_number("validation", self.validation, 0.5)
 
+    def remarks(self, models: Models) -> dict[str, int]:
+        """Return how well labelled anomalies were found, of how many assets, and what to doubt."""
+        _, anomalous, validated, real, alerts, right = models.state["tested"].values.reshape(len(models), -1).T
+        weight, kept = self.beta**2, validated == 1
+        f_beta = (1.0 + weight) * right / (weight * real + alerts)
+        name, where = f"F{self.beta:g}", "on the last labelled rows, which were not trained on"
+        doubt = "they differ from the earlier ones, or readings do not tell what labels do"
+        unchecked = "the threshold was chosen on rows that were trained on, so new ones may do worse"
+        said = {
+            f"{name} of {GOOD:g} or more {where}": kept & (f_beta >= GOOD),
+            f"{name} of {POOR:g} to {GOOD:g} {where}": kept & (f_beta >= POOR) & (f_beta < GOOD),
+            f"{name} below {POOR:g} {where}: {doubt}": kept & (f_beta < POOR),
+            f"{unchecked}; label both kinds among the first rows and the last": ~kept,
+            f"fewer than {FEW} rows labelled anomalous, little to learn from": anomalous < FEW,
+        }
+        return {what: int(true.sum()) for what, true in said.items() if true.any()}
+
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         library: Any = need("lightgbm", "boosting", type(self).__name__)
         assert panel.labels is not None
-        texts, means = [], []
+        texts, means, thresholds, tested = [], [], [], []
         scores = np.zeros(panel.n_rows)
         for asset, X in enumerate(_matrices(panel)):
             rows = slice(panel.offsets[asset], panel.offsets[asset + 1])
+            y = panel.labels[rows]
             training, validation = self._split(panel, asset)
-            booster = self._boosted(library, X, panel.labels[rows], training, validation)
+            booster = self._boosted(library, X, y, training, validation)
             mean = float(booster.predict(X[:1], pred_contrib=True)[0, -1])
-            scores[rows] = booster.predict(X, raw_score=True) - mean
+            scores[rows] = own = booster.predict(X, raw_score=True) - mean
+            judged = training if validation is None else validation
+            thresholds.append(best_threshold(own[judged], y[judged], self.beta))
+            tested.append([*_counts(y), validation is not None, *_hits(own[judged] > thresholds[-1], y[judged])])
             texts.append(np.frombuffer(zlib.compress(booster.model_to_string().encode()), np.uint8))
             means.append(mean)
         edges = np.cumsum([0, *(len(text) for text in texts)]).astype(np.int64)
         state = {
             "trees": Ragged(np.concatenate([np.zeros(0, np.uint8), *texts]), edges),
             "mean": Ragged.of_rows(np.array(means, np.float64).reshape(-1, 1)),
+            "chosen": Ragged.of_rows(np.array(thresholds, np.float64).reshape(-1, 1)),
+            "tested": Ragged.of_rows(np.array(tested, np.int64).reshape(-1, 6)),
         }
-        return {**state, **Ranges.learn(panel).to_state()}, scores
+        usual = panel.take_rows(np.flatnonzero(panel.labels != 1))
+        return {**state, **Ranges.learn(usual).to_state()}, scores
 
-    def _boosted(
-        self, library: Any, X: Floats, y: NDArray[np.int8], training: NDArray[np.int64], validation: NDArray[np.int64]
-    ) -> Any:
-        counts = np.bincount(y[training], minlength=2)
+    def _boosted(self, library: Any, X: Floats, y: NDArray[np.int8], training: Rows, validation: Rows | None) -> Any:
+        normal, anomalous = _counts(y[training])
         settings = {
             "objective": "binary",
-            "scale_pos_weight": counts[0] / counts[1],
+            "scale_pos_weight": normal / anomalous,
             "num_leaves": int(self.leaves),
             "min_data_in_leaf": int(self.leaf_rows),
             "learning_rate": float(self.learning_rate),
@@ -161,15 +195,15 @@ class LightGBM(Detector):
             "verbosity": -1,
         }
         known = library.Dataset(X[training], y[training], params=settings)
-        if validation is training:
+        if validation is None:
             return library.train(settings, known, int(self.rounds))
         later = library.Dataset(X[validation], y[validation], params=settings, reference=known)
         stop = library.early_stopping(int(self.patience), verbose=False)
         booster = library.train(settings, known, int(self.rounds), valid_sets=[later], callbacks=[stop])
         return library.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration))
 
-    def _split(self, panel: Panel, asset: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return an asset's rows to train and to validate on, the same ones if there is no other way."""
+    def _split(self, panel: Panel, asset: int) -> tuple[Rows, Rows | None]:
+        """Return an asset's rows to train on and those to validate on, None if either would be of one class only."""
         assert panel.labels is not None
         y = panel.labels[panel.offsets[asset] : panel.offsets[asset + 1]]
         known = np.flatnonzero(y >= 0)
@@ -181,16 +215,12 @@ class LightGBM(Detector):
         cut = len(known) - int(self.validation * len(known))
         training, validation = known[:cut], known[cut:]
         if min(len(np.unique(y[training])), len(np.unique(y[validation]))) < 2:
-            return known, known
+            return known, None
         return training, validation
 
     def _thresholds(self, state: Mapping[str, Ragged], panel: Panel, scores: Floats, usual: Floats) -> Floats:
-        assert panel.labels is not None
-        found = np.empty(panel.n_assets)
-        for asset, first in enumerate(panel.offsets[:-1]):
-            rows = first + self._split(panel, asset)[1]
-            found[asset] = best_threshold(scores[rows], panel.labels[rows], self.beta)
-        return found
+        chosen: Floats = state["chosen"].values
+        return chosen
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
@@ -244,6 +274,16 @@ def best_threshold(scores: Floats, labels: NDArray[np.int8], beta: float) -> flo
         return float(np.nextafter(ranked[best], -np.inf))
     middle = 0.5 * (ranked[best] + ranked[best + 1])
     return float(middle if middle < ranked[best] else ranked[best + 1])
+
+
+def _counts(labels: NDArray[np.int8]) -> tuple[int, int]:
+    """Return how many rows are normal, and how many anomalous."""
+    return int((labels == 0).sum()), int((labels == 1).sum())
+
+
+def _hits(alerts: NDArray[np.bool_], labels: NDArray[np.int8]) -> tuple[int, int, int]:
+    """Return how many rows are anomalous, how many are alerts, and how many both."""
+    return int((labels == 1).sum()), int(alerts.sum()), int((alerts & (labels == 1)).sum())
 
 
 def _scores(boosters: list[Any], means: Floats, panel: Panel) -> Floats:

@@ -8,9 +8,11 @@ from tocsin.errors import ColumnError, did_you_mean
 
 CAUSE = ("feature", "value", "low", "high", "direction", "sentence")
 """What an incident tells of the feature that weighs most in its worst reading."""
+TIMES, ABOVE = "thresholds", "above threshold"
+"""What a severity may be: a ratio to the threshold, or a difference from it."""
 
 
-def incidents(scores: pl.DataFrame, quiet: int | None = 12) -> pl.DataFrame:
+def incidents(scores: pl.DataFrame, quiet: int | None = 12, *, signed: bool | None = None) -> pl.DataFrame:
     """Gather the alerts of each asset that lie close together.
 
     Parameters
@@ -21,14 +23,20 @@ def incidents(scores: pl.DataFrame, quiet: int | None = 12) -> pl.DataFrame:
     quiet : int, default 12
         How many readings in a row must pass without an alert for an incident to be over. None takes all alerts of an
         asset as one incident; the table may then hold the alerts only.
+    signed : bool, optional
+        Whether scores may be below 0, as the detector says (`Detector.signed`); by default, whether any threshold is.
 
     Returns
     -------
     polars.DataFrame
         One row an incident: key; start, end and worst_time (numbers of the asset's rows if the table has no time);
         rows from start to end and the alerts among them; weight, which adds up how far each alert's score is above
-        the threshold, in thresholds, so that what lasts weighs more, and comes first; the worst reading's score,
-        threshold and severity, which is the score in thresholds; and `CAUSE` of it, null without explanations.
+        the threshold, so that what lasts weighs more, and comes first; the worst reading's score, threshold and
+        severity; unit, which says of the whole table what severities are; and `CAUSE`, null without explanations.
+
+        The unit "thresholds" says that a severity is how many times the threshold the score is, and a weight how many
+        thresholds it is above it; both are null where the threshold is 0, and such incidents come last. Scores that
+        may be below 0 have no such ratio: "above threshold" says that a severity is the score less the threshold.
 
     Raises
     ------
@@ -51,12 +59,16 @@ def incidents(scores: pl.DataFrame, quiet: int | None = 12) -> pl.DataFrame:
         alerts = alerts.with_columns(heaviest.struct.field(name).alias(name) for name in CAUSE)
     else:
         alerts = alerts.with_columns(pl.lit(None).alias(name) for name in CAUSE)
-    severity = pl.when(pl.col("threshold") > 0).then(pl.col("score") / pl.col("threshold"))
+    if signed is None:
+        signed = bool((scores["threshold"] < 0).any())
+    above = pl.col("score") - pl.col("threshold")
+    ratio = pl.when(pl.col("threshold") > 0).then(pl.col("score") / pl.col("threshold"))
+    severity, excess = (above, above) if signed else (ratio, ratio - 1.0)
     apart = pl.lit(value=False) if quiet is None else pl.col("_row").diff() > quiet + 1
     begins = apart.fill_null(value=False).cast(pl.Int64)
     worst = pl.col("score").arg_max()
     return (
-        alerts.with_columns(_incident=begins.cum_sum().over("key"), severity=severity)
+        alerts.with_columns(_incident=begins.cum_sum().over("key"), severity=severity, excess=excess)
         .group_by("key", "_incident", maintain_order=True)
         .agg(
             pl.col("time").first().alias("start"),
@@ -64,8 +76,10 @@ def incidents(scores: pl.DataFrame, quiet: int | None = 12) -> pl.DataFrame:
             pl.col("time").get(worst).alias("worst_time"),
             (pl.col("_row").last() - pl.col("_row").first() + 1).alias("rows"),
             pl.len().cast(pl.Int64).alias("alerts"),
-            (pl.col("severity") - 1.0).sum().alias("weight"),
-            *(pl.col(name).get(worst) for name in ("score", "threshold", "severity", *CAUSE)),
+            pl.when(pl.col("excess").is_not_null().any()).then(pl.col("excess").sum()).alias("weight"),
+            *(pl.col(name).get(worst) for name in ("score", "threshold", "severity")),
+            pl.lit(ABOVE if signed else TIMES).alias("unit"),
+            *(pl.col(name).get(worst) for name in CAUSE),
         )
         .drop("_incident")
         .sort("weight", "score", descending=True, nulls_last=True, maintain_order=True)

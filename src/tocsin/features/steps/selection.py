@@ -108,18 +108,14 @@ class Select(ColumnStep):
             return np.where(none & ~none.all(axis=1, keepdims=True), -1.0, worth)
         if panel.labels is None:
             raise DataError("select by mutual_information learns from labels; give them, or rank by variance")
-        told = 0
         for asset in range(panel.n_assets):
             rows = slice(panel.offsets[asset], panel.offsets[asset + 1])
             labels = panel.labels[rows]
             if len(np.unique(labels[labels >= 0])) < 2:
                 worth[asset] = np.nan
                 continue
-            told += 1
             for column in np.flatnonzero(kept[asset]):
                 worth[asset, column] = self._information(values[column, rows], labels)
-        if told == 0:
-            raise DataError("select by mutual_information needs labels of both kinds, 0 and 1; no asset has them")
         return worth
 
     def _information(self, x: NDArray[Any], labels: NDArray[np.int8]) -> float:
