@@ -162,6 +162,15 @@ def test_a_recipe_that_does_not_fit_the_readings_is_refused_before_reading():
         fleet(Recipe([Select(top=1, by="mutual_information")])).fit(made())
 
 
+def test_a_calendar_is_not_read_off_whole_numbers():
+    dated = made().with_columns(at=pl.datetime(2026, 1, 1) + pl.duration(hours=pl.col("at")))
+    learned = fleet(Recipe([Calendar()])).fit(dated)
+    assert learned.explain_at(dated, "p1", top=1).height == 1
+    for call in (learned.score, learned.transform, lambda source: learned.explain_at(source, "p1")):
+        with pytest.raises(ColumnError, match="needs dates and times"):
+            call(made())
+
+
 def test_labels_rank_features():
     readings = made().with_columns(bad=(pl.col("heat") > 42).cast(pl.Int8))
     learned = fleet(Recipe([Select(top=1, by="mutual_information")]), label="bad").fit(readings)

@@ -300,14 +300,15 @@ class Fleet:
         **reading
             As in `fit`.
         """
-        known = self._fitted()
+        known, pipeline = self._fitted(), self._pipeline
         readings = self._open(source, self.features, reading)
+        pipeline.check(readings.features, self.columns.time, readings.time_type)
         if asset is None and len(known) == 1:
             asset = known.scalars("key")[0]
         part, index, missing = known.known(only_asset(readings.panels(), asset))
         if missing:
             raise _unknown(missing[0], known)
-        one, reasons = self._pipeline.explain_at(known.take(index), part, readings.time_type, at, top)
+        one, reasons = pipeline.explain_at(known.take(index), part, readings.time_type, at, top)
         table = pl.from_arrow(one)
         assert isinstance(table, pl.DataFrame)
         return table.join(reasons, how="cross")
