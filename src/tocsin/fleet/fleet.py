@@ -458,10 +458,10 @@ def _about(key: str, why: str) -> str:
 
 def _bare(rows: int, warm_up: int) -> list[str]:
     """Return what is to be said of rows without features."""
+    if not rows:
+        return []
     what = "row has" if rows == 1 else "rows have"
-    return (
-        [f"{rows:,} {what} no features: the recipe looks back {warm_up:,}, to where nothing is known"] if rows else []
-    )
+    return [f"{rows:,} {what} no features: the recipe looks back {warm_up:,} rows, and these are the first known"]
 
 
 def _report_of(readings: Readings) -> Report:
