@@ -91,7 +91,7 @@ def lines() -> list[Line]:
     shape = f"{ASSETS:,} x {ROWS} x {FEATURES}, {detector.epochs} epochs"
     for label, other, floor, moonshot in (
         (f"autoencoders, {shape}, a loop over assets and compiled steps", loop, 10, 50),
-        (f"autoencoders, {shape}, a loop over assets, all of an asset's training compiled", whole, 1, 10),
+        (f"autoencoders, {shape}, a loop over assets, all of an asset's training compiled", whole, 10, 50),
     ):
         cpu, looped = paired(lambda: detector.fit_panel(readings), other, repeats=3)
         total = looped * ASSETS / LOOPED
