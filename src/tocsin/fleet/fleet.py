@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time as clock
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,12 +17,9 @@ from tocsin.detectors.base import Detector
 from tocsin.detectors.catalog import detector_class
 from tocsin.detectors.ecod import ECOD
 from tocsin.errors import (
-    DataError,
-    EmptyDataError,
     FleetError,
     NotFittedError,
     ParameterError,
-    TocsinError,
     UnknownAssetError,
 )
 from tocsin.features.recipe import Recipe
@@ -32,7 +28,7 @@ from tocsin.fleet.engines import local
 from tocsin.fleet.lookup import only_asset
 from tocsin.fleet.models import ModelTable
 from tocsin.fleet.pipeline import Asked, Judged, Learned, Pipeline
-from tocsin.fleet.report import Progress, Report
+from tocsin.fleet.report import Progress, Report, Tally, bare_rows
 from tocsin.panel import Panel
 from tocsin.tables.columns import Columns
 from tocsin.tables.readings import Readings, open_readings
@@ -42,8 +38,6 @@ T = TypeVar("T")
 
 FEW = 20
 """Fewer readings than these say too little of what is normal; it is noted."""
-MOST_REMARKS = 5
-"""How many of a detector's remarks are noted."""
 
 
 class Fleet:
@@ -135,9 +129,9 @@ class Fleet:
         def learn(panel: Panel) -> Learned:
             return pipeline.learn(panel, readings.time_type)
 
-        parts, alerts, tally = [], [], _Tally()
+        parts, alerts, tally = [], [], Tally()
         for learned in _run(readings, learn, report, progress, threads):
-            tally.add(learned)
+            tally.add(learned.remarks, learned.left_out, learned.bare)
             if learned.models is not None and learned.alerts is not None:
                 parts.append(learned.models)
                 alerts.append(learned.alerts)
@@ -152,7 +146,7 @@ class Fleet:
         if few:
             what = "asset has" if few == 1 else "assets have"
             report.notes.append(f"{few:,} {what} fewer than {FEW} readings; thresholds from so few mean little")
-        report.notes += tally.lines(pipeline)
+        report.notes += tally.lines(pipeline.warm_up)
         return self
 
     def update(
@@ -172,9 +166,9 @@ class Fleet:
         def learn(panel: Panel) -> Learned:
             return pipeline.update(known, panel.astype(self.dtype), readings.time_type)
 
-        parts, tally = [], _Tally()
+        parts, tally = [], Tally()
         for learned in _run(readings, learn, report, progress, threads):
-            tally.add(learned)
+            tally.add(learned.remarks, learned.left_out, learned.bare)
             if learned.models is not None:
                 parts.append(learned.models)
         if not parts:
@@ -182,7 +176,7 @@ class Fleet:
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         self._done(report, readings, started)
-        report.notes += tally.lines(pipeline)
+        report.notes += tally.lines(pipeline.warm_up)
         return self
 
     # Scoring ---------------------------------------------------------------------------------------------------------
@@ -247,7 +241,7 @@ class Fleet:
 
         frame, bare = _gathered(_run(readings, judge, report, progress, threads), report, out)
         self._done(report, readings, started)
-        report.notes += _bare(bare, pipeline.warm_up)
+        report.notes += bare_rows(bare, pipeline.warm_up)
         return frame
 
     def transform(
@@ -281,7 +275,7 @@ class Fleet:
 
         frame, bare = _gathered(_run(readings, derive, report, progress, threads), report, out)
         self._done(report, readings, started)
-        report.notes += _bare(bare, pipeline.warm_up)
+        report.notes += bare_rows(bare, pipeline.warm_up)
         return frame
 
     def explain_at(self, source: Any, asset: Any = None, at: Any = None, top: int = 5, **reading: Any) -> pl.DataFrame:
@@ -416,52 +410,6 @@ class Fleet:
         report.seconds = clock.perf_counter() - started
         self.report = report
         return self
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What is to be told of all panels together."""
-
-    remarks: Counter[str] = field(default_factory=Counter)
-    left_out: dict[str, str] = field(default_factory=dict)
-    bare: int = 0
-
-    def add(self, learned: Learned) -> None:
-        self.remarks.update(learned.remarks)
-        self.left_out |= learned.left_out
-        self.bare += learned.bare
-
-    def nothing(self) -> TocsinError:
-        """Return the error for readings of which nothing could be learned."""
-        if not self.left_out:
-            return EmptyDataError("no readings to learn from")
-        key, why = next(iter(self.left_out.items()))
-        more = f"; none of the other {len(self.left_out) - 1:,} can be learned, either" * (len(self.left_out) > 1)
-        return DataError(f"{_about(key, why)}{more}")
-
-    def lines(self, pipeline: Pipeline) -> list[str]:
-        """Return the remarks that are true of the most assets, and who was left out."""
-        most = self.remarks.most_common(MOST_REMARKS)
-        lines = [f"{count:,} {'asset' if count == 1 else 'assets'}: {what}" for what, count in most]
-        if more := len(self.remarks) - len(most):
-            lines.append(f"{more:,} more such remarks, on fewer assets")
-        if self.left_out:
-            many = "1 asset" if len(self.left_out) == 1 else f"{len(self.left_out):,} assets"
-            lines.append(f"{many} left out: {_about(*next(iter(self.left_out.items())))}")
-        return lines + _bare(self.bare, pipeline.warm_up)
-
-
-def _about(key: str, why: str) -> str:
-    """Return the reason why an asset was left out, which may name it already."""
-    return why if repr(key) in why else f"asset {key!r}: {why}"
-
-
-def _bare(rows: int, warm_up: int) -> list[str]:
-    """Return what is to be said of rows without features."""
-    if not rows:
-        return []
-    what = "row has" if rows == 1 else "rows have"
-    return [f"{rows:,} {what} no features: the recipe looks back {warm_up:,} rows, and these are the first known"]
 
 
 def _report_of(readings: Readings) -> Report:

@@ -100,12 +100,6 @@ class Pipeline:
             found = "there is no time column" if time is None else f"column {time!r} holds whole numbers"
             raise ColumnError(f"a calendar step needs dates and times, but {found}")
 
-    def sensors(self, features: tuple[str, ...]) -> dict[str, str | None]:
-        """Return the sensor that each feature is made of."""
-        if self.recipe is None:
-            return {name: name for name in features}
-        return {feature.name: feature.sensor for feature in self.recipe.outputs(features)}
-
     # Learning --------------------------------------------------------------------------------------------------------
 
     def learn(self, panel: Panel, time_type: pa.DataType | None) -> Learned:
@@ -210,7 +204,8 @@ class Pipeline:
         reasons = explanations(self.detector, models, featured, scores, rows, top)
         if self.recipe is None:
             return reasons
-        named = reasons["feature"].replace_strict(self.sensors(features), return_dtype=pl.String)
+        sensors = {feature.name: feature.sensor for feature in self.recipe.outputs(features)}
+        named = reasons["feature"].replace_strict(sensors, return_dtype=pl.String)
         return reasons.insert_column(reasons.columns.index("feature") + 1, named.alias("sensor"))
 
     def _learn_features(self, panel: Panel) -> Featured:
