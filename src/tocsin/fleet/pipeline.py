@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 
 
 class Featured(NamedTuple):
-    """A panel of features, what its recipe knows now, and which rows of the readings it has; None for all."""
+    """A panel of features, what its recipe learned or is to remember, and which rows of the readings it has."""
 
     panel: Panel
     state: Mapping[str, Ragged]
@@ -142,7 +142,8 @@ class Pipeline:
         models = before.to_models()
         featured = self._features(models, part)
         learned = self.detector.update_panel(models, featured.panel)
-        table = ModelTable.of_panel(_with(learned, featured.state), part, time_type, before.scalars("version"))
+        kept = _kept(models, part, featured.state)
+        table = ModelTable.of_panel(_with(learned, kept), part, time_type, before.scalars("version"))
         return _joined([Learned(table.since(before), bare=part.n_rows - featured.panel.n_rows), first])
 
     # Scoring ---------------------------------------------------------------------------------------------------------
@@ -218,14 +219,26 @@ class Pipeline:
         """Make features of rows that go on where those that were learned end, or else begin anew."""
         if self.recipe is None:
             return Featured(panel, {})
-        state = {name: entry for name, entry in models.state.items() if name.startswith((PREFIX, MEMORY))}
-        last, old = _last(panel), state.pop(LAST)
-        memory = {name: entry for name, entry in state.items() if name.startswith(MEMORY)}
-        derived, after = self.recipe.apply_panel(state, panel, self.recipe.anew(memory, ~_later(panel, old)))
-        latest = _latest(last, old)
-        after = {name: Ragged.concat([after[name], entry]).take(latest) for name, entry in memory.items()}
-        after[LAST] = Ragged.concat([last, old]).take(latest)
-        return Featured(derived, {**state, **after}, _last_rows(panel, derived))
+        memory = _memory(models)
+        begin = ~_later(panel, memory.pop(LAST))
+        derived, after = self.recipe.apply_panel(models.state, panel, self.recipe.anew(memory, begin))
+        return Featured(derived, after, _last_rows(panel, derived))
+
+
+def _memory(models: Models) -> dict[str, Ragged]:
+    """Return what models remember of the last rows that they learned."""
+    return {name: entry for name, entry in models.state.items() if name.startswith(MEMORY)}
+
+
+def _kept(models: Models, panel: Panel, after: Mapping[str, Ragged]) -> dict[str, Ragged]:
+    """Return what models know of their recipe once rows are learned that leave `after` to be remembered."""
+    memory, last = _memory(models), _last(panel)
+    if not memory:
+        return {}
+    latest = _latest(last, memory[LAST])
+    new = {**after, LAST: last}
+    learned = {name: entry for name, entry in models.state.items() if name.startswith(PREFIX)}
+    return learned | {name: Ragged.concat([new[name], entry]).take(latest) for name, entry in memory.items()}
 
 
 def _joined(parts: Sequence[Learned]) -> Learned:
