@@ -14,7 +14,7 @@ import tocsin
 
 PUBLIC = [
     "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "score_card", "stl",
 ]  # fmt: skip
 
 HEAVY = {

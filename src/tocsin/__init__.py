@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
+    from tocsin.evaluate.metrics.card import score_card
     from tocsin.features.decomposition import Decomposition, mstl, stl
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
@@ -44,12 +45,13 @@ _HOMES = {
     "detect": "tocsin.fleet.detect",
     "find_period": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
+    "score_card": "tocsin.evaluate.metrics.card",
     "stl": "tocsin.features.decomposition",
 }
 
 __all__ = [
     "Decomposition", "Detection", "Detector", "ECOD", "Fleet", "MAD", "OnlineSTL", "Panel", "STL", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "stl",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "detect", "find_period", "mstl", "score_card", "stl",
 ]  # fmt: skip
 
 
