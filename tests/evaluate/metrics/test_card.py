@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tocsin import score_card
-from tocsin.errors import DataError, ParameterError
+from tocsin.errors import ColumnError, DataError, ParameterError
+from tocsin.evaluate.metrics.card import fleet_card
 from tocsin.evaluate.metrics.catalog import metric, metrics
 from tocsin.evaluate.metrics.pointwise import FBeta
 
@@ -55,3 +56,20 @@ def test_mistakes_are_told():
         score_card(LABELS, SCORES, SCORES[1:] > 3)
     with pytest.raises(ParameterError, match="no metric 'recal'; did you mean 'recall'"):
         score_card(LABELS, SCORES, only=["recal"])
+
+
+def test_a_fleets_scores_in_any_order_are_held_against_the_truth_asset_by_asset():
+    keys, times = np.repeat(["b", "a"], 10), np.tile(np.arange(10), 2)
+    scores = pl.DataFrame({"key": keys, "time": times, "score": np.tile(SCORES, 2)})
+    scores = scores.with_columns(alert=pl.col("score") > 3)
+    faults = [("a", "x0", 3, 4), ("a", "x1", 7, 7), ("b", "x0", 5, 5), ("b", "x1", 6, 8)]
+    truth = pl.DataFrame(faults, schema=["asset", "feature", "onset", "end"], orient="row")
+    labels = np.concatenate([LABELS, [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]])
+    expected = score_card(labels, np.tile(SCORES, 2), np.tile(SCORES, 2) > 3, [0, 10, 20])
+    shuffled = scores.sample(fraction=1.0, shuffle=True, seed=1)
+    assert fleet_card(shuffled, truth).equals(expected)
+    assert fleet_card(shuffled, truth, only=["event_recall"])["value"].item() == 1.0
+    with pytest.raises(ColumnError, match="scores table has no column 'alert'"):
+        fleet_card(scores.drop("alert"), truth)
+    with pytest.raises(ColumnError, match="truth has no column 'end'"):
+        fleet_card(scores, truth.drop("end"))

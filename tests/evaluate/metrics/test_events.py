@@ -84,5 +84,5 @@ def test_an_event_without_a_judged_row_is_left_out():
 
 @pytest.mark.parametrize("kind", [IncidentPrecision, EventF1])
 def test_quiet_must_not_be_negative(kind):
-    with pytest.raises(ParameterError, match="quiet must be at least 0, not -1"):
+    with pytest.raises(ParameterError, match="quiet must be a whole number of at least 0, not -1"):
         kind(-1)

@@ -76,7 +76,7 @@ def test_the_probationary_rows_are_a_share_of_at_most_5000():
     assert NABStandard()(labels, alerts) == pytest.approx(100 * -0.11 / 2)
 
 
-@pytest.mark.parametrize("probation", [-0.1, 1.0, np.nan])
+@pytest.mark.parametrize("probation", [-0.1, 1.0, np.nan, "0.1"])
 def test_probation_must_be_a_share(probation):
     with pytest.raises(ParameterError, match="probation must be a share from 0 to below 1, not"):
         NABStandard(probation)

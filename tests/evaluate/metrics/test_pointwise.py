@@ -36,7 +36,7 @@ def test_several_series_are_counted_together():
     assert metric("precision")([1, 0, 0, 0], [1, 1, 1, 1], [0, 1, 4]) == 0.25
 
 
-@pytest.mark.parametrize("beta", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize("beta", [0, -1, np.nan, np.inf, "1"])
 def test_beta_must_be_above_0(beta):
-    with pytest.raises(ParameterError, match="beta must be above 0, not"):
+    with pytest.raises(ParameterError, match="beta must be a number above 0, not"):
         FBeta(beta)

@@ -37,9 +37,11 @@ def test_a_buffer_forgives_a_score_that_is_a_little_late():
 
 
 def test_parameters_that_make_no_sense_are_told():
-    with pytest.raises(ParameterError, match="buffer must be at least 0 rows, not -1"):
+    with pytest.raises(ParameterError, match="buffer must be a whole number of at least 0, not -1"):
         VUSPR(-1)
-    with pytest.raises(ParameterError, match="thresholds must be at least 2, not 1"):
+    with pytest.raises(ParameterError, match="thresholds must be a whole number of at least 2, not 1"):
         VUSPR(thresholds=1)
+    with pytest.raises(ParameterError, match="buffer must be a whole number, not 1"):
+        VUSROC(1.5)
     with pytest.raises(ParameterError, match="form must be 'current' or '2022', not '2023'"):
         VUSPR(form="2023")

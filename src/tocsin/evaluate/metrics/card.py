@@ -9,9 +9,11 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from tocsin.errors import ParameterError
+from tocsin.evaluate.incidents import require
 from tocsin.evaluate.metrics.base import Grade, Metric, undefined
 from tocsin.evaluate.metrics.catalog import metric, metrics
 from tocsin.evaluate.metrics.series import Series, series_of
+from tocsin.evaluate.truth import at_fault
 
 
 def score_card(
@@ -76,6 +78,47 @@ def score_card(
         rows.append((each.name, float(grade.value), each.better, each.together, grade.note))
     types = {"metric": pl.String, "value": pl.Float64, "better": pl.String, "together": pl.String, "note": pl.String}
     return pl.DataFrame(rows, schema=types, orient="row")
+
+
+def fleet_card(
+    scores: pl.DataFrame, truth: pl.DataFrame, *, only: Iterable[Metric | str] | None = None
+) -> pl.DataFrame:
+    """Hold a fleet's scores table against the truth: the score card of its rows, an asset a series.
+
+    Parameters
+    ----------
+    scores : polars.DataFrame
+        All scored rows, not the alerts alone: key, time, score, alert.
+    truth : polars.DataFrame
+        One row a fault: asset, feature, onset, end. Faults of one asset that overlap, or follow one another without a
+        row in between, are one event.
+    only : iterable of Metric or str, optional
+        As in `score_card`.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `score_card` does.
+
+    Raises
+    ------
+    ColumnError
+        If either table lacks a column.
+    ParameterError
+        If there is no metric of a name.
+
+    Examples
+    --------
+    >>> scores = pl.DataFrame({"key": ["a"] * 4, "time": [0, 1, 2, 3], "score": [1.0, 2.0, 8.0, 5.0]})
+    >>> truth = pl.DataFrame({"asset": ["a"], "feature": ["flow"], "onset": [1], "end": [2]})
+    >>> fleet_card(scores.with_columns(alert=pl.col("score") > 4), truth, only=["mean_delay"])["value"].item()
+    1.0
+    """
+    require(scores, "scores table", ("key", "time", "score", "alert"))
+    rows = scores.sort("key", "time", maintain_order=True)
+    lengths = rows["key"].rle().struct.field("len").to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return score_card(at_fault(rows, truth), rows["score"], rows["alert"], offsets, only=only)
 
 
 def _grade(chosen: Metric, series: list[Series]) -> Grade:

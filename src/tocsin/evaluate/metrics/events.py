@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from tocsin.errors import DataError, ParameterError
+from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import NO_ALERT, NO_ANOMALY, Grade, Pooled, ratio, undefined
 from tocsin.evaluate.metrics.series import Series, series_of
+from tocsin.features.settings import check_whole
 from tocsin.kernels import runs
 
 
@@ -160,8 +161,7 @@ class _Incidents(Pooled):
     quiet: int
 
     def __post_init__(self) -> None:
-        if not self.quiet >= 0:
-            raise ParameterError(f"quiet must be at least 0, not {self.quiet}")
+        check_whole("quiet", self.quiet, 0)
 
     def _true(self, series: Sequence[Series]) -> tuple[int, int]:
         """Return how many incidents touch an event, and how many there are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,8 +44,9 @@ class _NAB(Pooled):
     probation: float = 0.15
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.probation < 1.0:
-            raise ParameterError(f"probation must be a share from 0 to below 1, not {self.probation}")
+        given: Any = self.probation
+        if not (isinstance(given, float | int | np.floating | np.integer) and 0.0 <= given < 1.0):
+            raise ParameterError(f"probation must be a share from 0 to below 1, not {given!r}")
 
     def of_all(self, series: Sequence[Series]) -> Grade:
         return self._normalised(self._rows(series), np.concatenate([each.alerts for each in series]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,8 +112,9 @@ class FBeta(_Pointwise):
 
     def __post_init__(self) -> None:
         """Check the parameter."""
-        if not 0.0 < self.beta < np.inf:
-            raise ParameterError(f"beta must be above 0, not {self.beta}")
+        given: Any = self.beta
+        if not (isinstance(given, float | int | np.floating | np.integer) and 0.0 < given < np.inf):
+            raise ParameterError(f"beta must be a number above 0, not {given!r}")
 
     def of_counts(self, n: Counts) -> Grade:
         """Return the grade of so many rows."""

@@ -10,6 +10,7 @@ import numpy as np
 from tocsin.errors import ParameterError
 from tocsin.evaluate.metrics.base import NO_ANOMALY, NO_NORMAL, Averaged, Grade, undefined
 from tocsin.evaluate.metrics.series import Series
+from tocsin.features.settings import check_whole
 from tocsin.kernels.volumes import first_passed, volume
 
 
@@ -27,10 +28,8 @@ class _Range(Averaged):
     form: Literal["current", "2022"] = "current"
 
     def __post_init__(self) -> None:
-        if not self.buffer >= 0:
-            raise ParameterError(f"buffer must be at least 0 rows, not {self.buffer}")
-        if not self.thresholds >= 2:
-            raise ParameterError(f"thresholds must be at least 2, not {self.thresholds}")
+        check_whole("buffer", self.buffer, 0)
+        check_whole("thresholds", self.thresholds, 2)
         if self.form not in ("current", "2022"):
             raise ParameterError(f"form must be 'current' or '2022', not {self.form!r}")
 
