@@ -1,7 +1,7 @@
 """Rows counted one by one: each alert is right or wrong, whatever its neighbours are.
 
 An event is not found all the better for being long, nor once one of its rows is: there is no point-adjusted F1 here, by
-which scores drawn by chance beat every published detector (Kim et al., AAAI 2022, doi:10.1609/aaai.v36i7.20680).
+which scores drawn by chance rival published detectors (Kim et al., AAAI 2022, doi:10.1609/aaai.v36i7.20680).
 """
 
 from __future__ import annotations
