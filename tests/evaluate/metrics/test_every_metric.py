@@ -129,6 +129,21 @@ def test_scores_that_are_all_the_same_are_no_better_than_chance(name):
     assert not math.isnan(value)
 
 
+@pytest.mark.parametrize(
+    ("name", "rows", "chance"),
+    [
+        ("auroc", 20, 0.5), ("average_precision", 20, 0.008), ("affiliation_precision", 20, 0.5),
+        ("affiliation_recall", 20, 0.96), ("vus_roc", 1, 0.94), ("vus_roc", 20, 0.76), ("vus_roc", 200, 0.56),
+        ("vus_pr", 1, 0.017), ("vus_pr", 20, 0.025), ("vus_pr", 200, 0.097),
+    ],
+)  # fmt: skip
+def test_what_chance_gets_is_what_is_said_of_it(name, rows, chance):
+    labels = ((np.arange(100_000) + 1_000) % 2_500 < rows).astype(np.int8)
+    scores = np.random.default_rng(0).random((10, len(labels)))
+    given = scores if metric(name).needs == "scores" else scores < 0.01
+    assert np.mean([metric(name)(labels, own) for own in given]) == pytest.approx(chance, rel=0.1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_anomaly_has_a_value_or_a_reason(name):
     chosen = metric(name)

@@ -55,8 +55,9 @@ class VUSROC(_Range):
     Range 0 to 1, undefined unless there are anomalous and normal rows. Thresholds are the published ones: quantiles of
     the scores, equally many rows apart. Equal to the authors' code. Of several series the mean. Cost: one sort, about
     60 ns a row, and `buffer`² · `thresholds` / 4 steps of under a nanosecond; it does not depend on the product of
-    rows, thresholds and buffer as the published computation does. Limits: by chance it is above 0.5 where buffers are
-    wide beside the events.
+    rows, thresholds and buffer as the published computation does.
+    Limits: it is high by chance where events are short beside the buffer, since of what is near an event only what was
+    found counts: 0.94 with a buffer of 100 for events of one row, 0.76 of 20, 0.56 of 200. Prefer `VUSPR`.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ class VUSROC(_Range):
 class VUSPR(_Range):
     """The volume under range-based PR curves: the mean of `RangeAUCPR` over buffers of 0 to `buffer` rows.
 
-    Range 0 to 1, by chance about the share of anomalous rows. Parameters, cost, errors and source as in `VUSROC`.
+    Range 0 to 1, by chance about the share of rows that lie in an event or within a quarter of `buffer` of one.
+    Parameters, cost, errors and source as in `VUSROC`.
 
     Examples
     --------
