@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tocsin.evaluate.incidents import cause_field, explained, incidents, require
 
@@ -133,6 +135,34 @@ def match(scores: pl.DataFrame, truth: pl.DataFrame, quiet: int = 12) -> Finding
         false_incidents=len(false_incidents),
         asset_days=_asset_days(scores),
     )
+
+
+def at_fault(scores: pl.DataFrame, truth: pl.DataFrame) -> NDArray[np.int8]:
+    """Return for each row of a scores table 1 if it lies in a fault of its asset, else 0: labels for the metrics.
+
+    Parameters
+    ----------
+    scores : polars.DataFrame
+        Columns key and time.
+    truth : polars.DataFrame
+        As in `match`.
+
+    Raises
+    ------
+    ColumnError
+        If either table lacks a column.
+
+    Examples
+    --------
+    >>> scores = pl.DataFrame({"key": ["a", "a", "b", "b"], "time": [0, 1, 0, 1]})
+    >>> at_fault(scores, pl.DataFrame({"asset": ["b"], "feature": ["flow"], "onset": [1], "end": [5]})).tolist()
+    [0, 0, 0, 1]
+    """
+    require(scores, "scores table", ("key", "time"))
+    require(truth, "truth", ("asset", "feature", "onset", "end"))
+    labels = np.zeros(len(scores), np.int8)
+    labels[_inside(scores, _like(scores, truth).with_row_index("_fault"))["_row"].to_numpy()] = 1
+    return labels
 
 
 def _like(scores: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
