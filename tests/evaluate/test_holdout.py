@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tocsin.errors import ColumnError
-from tocsin.evaluate.holdout import holdout
+from tocsin.errors import ColumnError, ParameterError
+from tocsin.evaluate.holdout import chronological, holdout
 from tocsin.tables.columns import Columns
 
 
@@ -56,3 +57,43 @@ def test_files_as_assets(need):
 def test_a_wrong_column_is_named():
     with pytest.raises(ColumnError, match="pump"):
         holdout(readings(), Columns("pumps", "at"))
+
+
+def test_three_parts_follow_one_another_in_each_asset():
+    frame = readings(33).filter((pl.col("pump") == "a") | (pl.col("at") < 7))
+    parts = chronological(frame.sample(fraction=1.0, shuffle=True, seed=1), Columns("pump", "at"))
+    sizes = [part.group_by("pump").len().sort("pump")["len"].to_list() for part in (parts.training, parts.validation)]
+    assert sizes == [[24, 5], [6, 2]]
+    assert parts.test["pump"].to_list() == ["a"] * 3
+    assert parts.notes[-1] == "1 asset has no rows in the test part"
+    for pump in ("a", "b"):
+        ends = [part.filter(pump=pump)["at"] for part in (parts.training, parts.validation, parts.test)]
+        assert pl.concat(ends).to_list() == list(range(33 if pump == "a" else 7))
+    assert_frame_equal(holdout(frame, Columns("pump", "at")).training, parts.training)
+
+
+def test_shares_sum_to_all_without_rounding_anything_away():
+    for rows in range(1, 40):
+        parts = chronological(readings(rows), Columns("pump", "at"), (0.1, 0.2, 0.7))
+        assert len(parts.training) + len(parts.validation) + len(parts.test) == 2 * rows
+        assert len(parts.training) >= 2
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.7, 0.3), (0.7, 0.2, 0.2), (1.0, 0.0, 0.0), (1.2, -0.1, -0.1), (0.5, 0.5, np.nan)]
+)
+def test_shares_that_are_none_are_told(shares):
+    with pytest.raises(ParameterError, match="shares must be three numbers above 0 that sum to 1, not"):
+        chronological(readings(), Columns("pump", "at"), shares)
+
+
+def test_without_time_there_is_no_order_to_cut():
+    with pytest.raises(ParameterError, match="readings are cut in time; say which column holds the time"):
+        chronological(readings(), Columns("pump"))
+
+
+def test_labels_stay_with_their_rows():
+    frame = readings().with_columns(bad=pl.when(pl.col("at") == 3).then(None).otherwise(pl.col("at") > 15))
+    parts = chronological(frame, Columns("pump", "at", label="bad"), labelled=True)
+    whole = pl.concat([parts.training, parts.validation, parts.test]).sort("at", "pump")
+    assert whole["bad"].to_list() == [None if at == 3 else int(at > 15) for at in whole["at"]]
