@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +11,10 @@ from numpy.typing import NDArray
 from tocsin.detectors.base import Detector
 from tocsin.detectors.calibration import Calibration
 from tocsin.detectors.limits import limits
+from tocsin.detectors.naming import named_detectors
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.ranking import named
-from tocsin.errors import ParameterError, did_you_mean
+from tocsin.errors import ParameterError
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
 
@@ -27,7 +25,6 @@ COMMON = 0.999
 """The largest p-value that counts as it is: one of exactly 1 would outweigh all others in two of the ways."""
 RAREST = 1e-300
 """The smallest combined p-value."""
-_MEMBER = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*(,|$)")
 
 
 class Ensemble(Detector):
@@ -80,6 +77,7 @@ class Ensemble(Detector):
     """
 
     additive = True
+    variants = ({}, {"combine": "minimum"})  # what agrees, and what one is sure of
 
     def __init__(
         self,
@@ -114,7 +112,10 @@ class Ensemble(Detector):
         """The detectors that are put together."""
         if not isinstance(self.detectors, str):
             raise ParameterError(f"detectors must be text such as 'ecod(tail_error=0.02),mad', not {self.detectors!r}")
-        return tuple(kind(**settings) for kind, settings in _parsed(self.detectors))
+        named = named_detectors(self.detectors)
+        if any(kind is Ensemble for kind, _ in named):
+            raise ParameterError("an ensemble cannot be a member of an ensemble; name its members instead")
+        return tuple(kind(**settings) for kind, settings in named)
 
     def check_parameters(self) -> None:
         """Raise a `ParameterError` for values that make no sense."""
@@ -247,38 +248,3 @@ def _state(members: list[Models]) -> dict[str, Ragged]:
         own["rows"] = Ragged.of_rows(models.rows[:, None])
         state.update({f"member{place}_{name}": entry for name, entry in own.items()})
     return state
-
-
-@cache
-def _parsed(text: str) -> tuple[tuple[type[Detector], dict[str, Any]], ...]:
-    """Read names and settings of detectors from text such as "ecod(tail_error=0.02),mad"."""
-    from tocsin.detectors.catalog import detector_class
-
-    found: list[tuple[type[Detector], dict[str, Any]]] = []
-    at = 0
-    while at < len(text) or not found:
-        match = _MEMBER.match(text, at)
-        if not match or (match[3] == "," and match.end() == len(text)):
-            raise ParameterError(f'detectors must be names as in "ecod(tail_error=0.02),mad", not {text!r}')
-        kind = detector_class(match[1])
-        if kind is Ensemble:
-            raise ParameterError("an ensemble cannot be a member of an ensemble; name its members instead")
-        settings = dict(_setting(kind, each) for each in (match[2] or "").split(",") if each.strip())
-        found.append((kind, settings))
-        at = match.end()
-    return tuple(found)
-
-
-def _setting(kind: type[Detector], text: str) -> tuple[str, Any]:
-    """Split a setting at its equals sign and read its value: a number, true, false, none, or else a word."""
-    name, equals, value = (part.strip() for part in text.partition("="))
-    known = kind().get_params()
-    if not equals:
-        raise ParameterError(f"{text.strip()!r} is no setting of {kind.__name__}; write name=value")
-    if name not in known:
-        raise ParameterError(f"{kind.__name__} has no setting {name!r}{did_you_mean(name, known)}")
-    word = {"None": "null", "none": "null"}.get(value, value.lower() if value in ("True", "False") else value)
-    try:
-        return name, json.loads(word)
-    except json.JSONDecodeError:
-        return name, value.strip("'\"")
