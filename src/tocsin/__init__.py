@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.stl import STL
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
+    from tocsin.evaluate.competition.compete import Competition, Rules, compete
     from tocsin.evaluate.metrics.card import score_card
     from tocsin.evaluate.protocols.catalog import protocol, protocols
     from tocsin.features.decomposition import Decomposition, mstl, stl
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Autoencoder": "tocsin.detectors.autoencoder",
     "CUSUM": "tocsin.detectors.cusum",
+    "Competition": "tocsin.evaluate.competition.compete",
     "Decomposition": "tocsin.features.decomposition",
     "Detection": "tocsin.fleet.detection",
     "Detector": "tocsin.detectors.base",
@@ -62,6 +64,7 @@ _HOMES = {
     "PCA": "tocsin.detectors.pca",
     "Panel": "tocsin.panel",
     "Recipe": "tocsin.features.recipe",
+    "Rules": "tocsin.evaluate.competition.compete",
     "STL": "tocsin.detectors.stl",
     "SeasonalNaive": "tocsin.detectors.seasonal_naive",
     "SpanMSTL": "tocsin.features.multispans",
@@ -69,6 +72,7 @@ _HOMES = {
     "TocsinError": "tocsin.errors",
     "ZScore": "tocsin.detectors.zscore",
     "catalog": "tocsin.detectors.catalog",
+    "compete": "tocsin.evaluate.competition.compete",
     "detect": "tocsin.fleet.detect",
     "find_period": "tocsin.features.periods",
     "find_periods": "tocsin.features.periods",
@@ -80,10 +84,11 @@ _HOMES = {
 }
 
 __all__ = [
-    "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
+    "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
+    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL",
+    "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore",
+    "catalog", "compete", "detect", "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card",
+    "stl",
 ]  # fmt: skip
 
 

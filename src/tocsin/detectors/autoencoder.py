@@ -110,6 +110,7 @@ class Autoencoder(Detector):
 
     additive = True
     extra = "deep"
+    variants = ({}, {"kind": "convolutional"})  # rows, and shapes
 
     def __init__(  # noqa: PLR0913
         self,

@@ -47,6 +47,8 @@ class Detector(BaseEstimator, ABC):
     """What is looked at in each feature, where that is more than its value; each has contributions of its own."""
     extra: ClassVar[str | None] = None
     """The optional dependency group that is needed, if any."""
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    """The settings with which it takes part in a competition; the first are those with windows before it, too."""
 
     contamination: float
     infinite: Literal["error", "missing"]

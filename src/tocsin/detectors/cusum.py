@@ -77,6 +77,8 @@ class CUSUM(Chart):
     (0, 104, 46, 0)
     """
 
+    variants = ({}, {"allowance": 1.0})  # a level that is less steady
+
     def __init__(
         self,
         contamination: float = 0.01,

@@ -75,6 +75,7 @@ class ECOD(Forgetful):
 
     additive: ClassVar[bool] = True
     incremental: ClassVar[bool] = True
+    variants = ({}, {"extrapolate": True})  # values beyond the range count more
 
     def __init__(
         self,

@@ -72,6 +72,8 @@ class EWMA(Chart):
     (0, 102, 42, 0)
     """
 
+    variants = ({}, {"gain": 0.05})  # smaller shifts, later
+
     def __init__(
         self,
         contamination: float = 0.01,

@@ -86,6 +86,7 @@ class IsolationForest(Detector):
     """
 
     additive: ClassVar[bool] = True
+    variants = ({}, {"extended": True})  # sensors that vary together
 
     def __init__(
         self,

@@ -104,6 +104,7 @@ class PCA(Forgetful):
 
     additive: ClassVar[bool] = True
     incremental: ClassVar[bool] = True
+    variants = ({}, {"components": 0.6})  # fewer relations to keep to, more to break
 
     def __init__(
         self,

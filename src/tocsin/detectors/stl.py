@@ -91,6 +91,7 @@ class STL(Detector):
     incremental: ClassVar[bool] = True
     temporal: ClassVar[bool] = True
     parts: ClassVar[tuple[str, ...]] = ("residual", "trend", "season")
+    variants = ({}, {"watch": "residual"})  # a trend that is nothing unusual
 
     def __init__(
         self,

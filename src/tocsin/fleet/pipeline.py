@@ -192,6 +192,28 @@ class Pipeline:
         one = score_table(featured.take_rows(chosen), models, take_scores(scores, chosen), time_type)
         return one, reasons.drop("row")
 
+    def causes(self, known: ModelTable, panel: Panel, rows: NDArray[np.int64], top: int) -> list[list[str]]:
+        """Return the sensors that weigh most in some ascending rows, at most `top`, each once; none without features.
+
+        `known` are the models of the panel's assets in the same order.
+        """
+        models = known.to_models()
+        featured = self._features(models, panel)
+        having = rows if featured.rows is None else rows[np.isin(rows, featured.rows)]
+        place = having if featured.rows is None else np.searchsorted(featured.rows, having)
+        if self.detector.temporal:  # what a row says rests on the rows before it
+            found = self.detector.attribute_panel(models, featured.panel, top).feature[place]
+        else:
+            found = self.detector.attribute_panel(models, featured.panel.take_rows(place), top).feature
+        sensors: Sequence[str | None] = panel.features
+        if self.recipe is not None:
+            sensors = [feature.sensor for feature in self.recipe.outputs(panel.features)]
+        named = {
+            row: list(dict.fromkeys(sensor for i in own if i >= 0 and (sensor := sensors[i]) is not None))
+            for row, own in zip(having.tolist(), found.tolist(), strict=True)
+        }
+        return [named.get(row, []) for row in rows.tolist()]
+
     def _reasons(
         self,
         models: Models,
