@@ -16,7 +16,19 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
 
 
 def test_the_commands_are_those_of_the_plan():
-    planned = ["demo", "fit", "score", "explain", "features", "detect", "generate", "billion", "info", "update"]
+    planned = [
+        "demo",
+        "fit",
+        "score",
+        "explain",
+        "compete",
+        "features",
+        "detect",
+        "generate",
+        "billion",
+        "info",
+        "update",
+    ]
     assert list(COMMANDS) == planned
 
 

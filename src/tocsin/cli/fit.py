@@ -23,9 +23,18 @@ from tocsin.cli.options import (
     Time,
     Value,
 )
+from tocsin.errors import ParameterError
 
 if TYPE_CHECKING:
+    from tocsin.evaluate.competition.compete import Competition
+    from tocsin.features.recipe import Recipe
     from tocsin.fleet.fleet import Fleet
+    from tocsin.tables.columns import Columns
+
+AUTO, BUDGET = "auto", 60.0
+"""The name of whichever detector wins, and how many seconds that may take to find out."""
+COMMON = ("contamination", "infinite")
+"""The settings that all detectors have."""
 
 
 def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -35,8 +44,17 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     time: Time = None,
     features: Features = None,
     detector: Annotated[
-        str, typer.Option(metavar="NAME", help="Which detector to use; [bold]tocsin info[/] lists them.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Which detector to use; [bold]tocsin info[/] lists them. With [bold]auto[/] the one that wins a "
+            "competition on some of the assets, by --label or else by faults put into readings.",
+        ),
     ] = "ecod",
+    budget: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="With --detector auto, how long the competition may take. By default 60."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,32 +79,63 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: Json = False,
 ) -> None:
     """Learn what is normal: one model for each asset, saved as a fleet."""
+    from dataclasses import asdict
+
     from tocsin.cli.progress import progress
     from tocsin.cli.settings import make_detector
     from tocsin.features.recipe import Recipe
     from tocsin.fleet.fleet import Fleet
+    from tocsin.tables.columns import Columns
 
-    made = make_detector(detector, settings)
-    fleet = Fleet(
-        made,
-        key=key,
-        time=time,
-        features=options.names(features),
-        sensor=sensor,
-        value=value,
-        label=label,
-        recipe=None if recipe is None else Recipe.read(recipe),
-    )
+    before = None if recipe is None else Recipe.read(recipe)
+    columns = Columns(key, time, options.names(features), sensor, value, label)
     how = options.reading(separator, no_header, null_value, threads, memory)
+    found = None
+    if detector.lower() == AUTO:
+        found = _chosen(data, columns, before, settings, BUDGET if budget is None else budget, how)
+        fleet = found.fleet()
+    elif budget is not None:
+        raise ParameterError(f"--budget is for the competition of --detector {AUTO}; leave it out")
+    else:
+        fleet = Fleet(make_detector(detector, settings), recipe=before, **asdict(columns))
     with progress("Learning") as tell:
         fleet.fit(data, progress=tell, **how)
     fleet.save(out)
     if as_json:
         from tocsin.cli.machine import print_json, report_of
 
-        print_json(report_of(fleet) | {"fleet": str(out), "assets_in_fleet": len(fleet)})
+        told = {} if found is None else {"competition": found.to_dict()}
+        print_json(report_of(fleet) | {"fleet": str(out), "assets_in_fleet": len(fleet)} | told)
     else:
+        if found is not None:
+            from tocsin.cli import standings, view
+
+            standings.show(view.stdout(), found)
+            view.stdout().print()
         _show(fleet, [*data, *options.reading_words(separator, no_header, null_value)], out)
+
+
+def _chosen(
+    data: list[str],
+    columns: Columns,
+    recipe: Recipe | None,
+    settings: list[str] | None,
+    budget: float,
+    how: dict[str, Any],
+) -> Competition:
+    """Hold a competition; of settings only those that all detectors have can be given."""
+    from tocsin.cli.compete import hold
+    from tocsin.cli.settings import make_detector
+    from tocsin.evaluate.competition.compete import Rules
+
+    for setting in settings or []:
+        if setting.partition("=")[0].strip() not in COMMON:
+            raise ParameterError(
+                f"--set {setting}: with --detector {AUTO} only {' and '.join(COMMON)} can be set, which all have"
+            )
+    common = make_detector("ecod", settings)
+    rules = Rules(recipe=recipe, contamination=common.contamination, infinite=common.infinite, budget=budget)
+    return hold(data, columns, rules, how)
 
 
 def _show(fleet: Fleet, source: list[str], out: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.billion import billion
+from tocsin.cli.compete import compete
 from tocsin.cli.demo import demo
 from tocsin.cli.detect import detect
 from tocsin.cli.explain import explain
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, features, detect, generate, billion, info, update):
+for command in (demo, fit, score, explain, compete, features, detect, generate, billion, info, update):
     app.command()(command)
 
 

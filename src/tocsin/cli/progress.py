@@ -42,3 +42,19 @@ def progress(what: str, unit: str = "rows") -> Iterator[Tell | None]:
     with bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stages(first: str) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give a function to tell what is at work, and how many of how many are done; None where nobody would see it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    counted = TextColumn("{task.completed} of {task.total}")
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), counted, console=console, transient=True
+    )
+    with bar:
+        task = bar.add_task(first, total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
