@@ -91,7 +91,7 @@ def _percent(share: float | None) -> str:
 
 def _kinds(found: Competition) -> RenderableType:
     """Return one line a contestant, the score of each kind of fault as a shade of a bar."""
-    first = found.leaderboard["detector"].head(SEEN).to_list()
+    first = found.by_kind["detector"].unique(maintain_order=True).head(SEEN).to_list()
     kinds = found.by_kind["kind"].unique().sort().to_list()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim")
     table.add_column("Detector", overflow="fold", min_width=20)

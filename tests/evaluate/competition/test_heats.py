@@ -47,15 +47,22 @@ def test_without_a_budget_all_are_held_on_all(monkeypatch):
 
 def test_the_better_third_goes_on_to_three_times_the_assets(monkeypatch):
     watch = Watch(monkeypatch)
-    held = watch.run((20, 3), 1_000.0)
-    assert watch.log[:6] == [(name, 2, 1) for name in WORTH]
-    assert watch.log[6:] == [(name, *size) for size in ((6, 1), (18, 1), (20, 1), (20, 3)) for name in ("mad", "pca")]
-    assert {each.contestant.detector: each.heat for each in held if each.heat} == {"mad": 4, "pca": 4}
-    assert watch.now < 1_000.0
+    held = watch.run((30, 3), 150.0)
+    assert watch.log[:6] == [(name, 6, 1) for name in WORTH]
+    assert watch.log[6:] == [("mad", 18, 1), ("pca", 18, 1), ("mad", 30, 1), ("pca", 30, 1)]
+    assert {each.contestant.detector: each.heat for each in held if each.heat} == {"mad": 2, "pca": 2}
+    assert watch.now < 150.0
+
+
+def test_all_go_on_where_time_is_ample(monkeypatch):
+    watch = Watch(monkeypatch)
+    held = watch.run((20, 3), 1e4)
+    assert watch.log[-6:] == [(name, 20, 3) for name in WORTH]
+    assert {each.heat for each in held} == {3}
 
 
 def test_a_budget_is_kept_and_what_it_leaves_untried_is_told(monkeypatch):
-    for budget in (5.0, 9.0, 20.0, 40.0, 100.0):
+    for budget in (7.0, 15.0, 30.0, 60.0, 120.0, 400.0):
         watch = Watch(monkeypatch)
         clock = Clock(budget)
         held = Heats(lambda *size: size, (20, 3), clock, None, None).run(ALL)
@@ -66,9 +73,9 @@ def test_a_budget_is_kept_and_what_it_leaves_untried_is_told(monkeypatch):
 
 def test_who_is_too_dear_for_the_next_heat_stays_behind(monkeypatch):
     watch = Watch(monkeypatch, pca=20.0)
-    held = watch.run((6, 1), 140.0)
-    assert ("pca", 2, 1) in watch.log
-    assert ("pca", 6, 1) not in watch.log
+    held = watch.run((18, 1), 250.0)
+    assert ("pca", 6, 1) in watch.log
+    assert ("pca", 18, 1) not in watch.log
     assert [each.contestant.detector for each in held if each.heat == 1] == ["mad"]
 
 
@@ -77,19 +84,19 @@ def test_a_heat_that_was_not_finished_does_not_count(monkeypatch):
     slow = watch.hold
 
     def hold(contestant, arena, turns, threads):
-        if arena[0] == 6:
+        if arena[0] == 18:
             watch.now += 1_000.0
         return slow(contestant, arena, turns, threads)
 
     monkeypatch.setattr(heats, "hold", hold)
-    held = watch.run((6, 1), 100.0)
-    assert watch.log[6:] == [("mad", 6, 1)]
+    held = watch.run((18, 1), 200.0)
+    assert watch.log[6:] == [("mad", 18, 1)]
     assert {each.heat for each in held} == {0}
 
 
 def test_a_budget_too_small_for_one_fit(monkeypatch):
     watch = Watch(monkeypatch, seconds=30.0)
-    with pytest.raises(ParameterError, match=r"50 s is too small for one fit: .* holding mad on 2 assets took 60.0 s"):
+    with pytest.raises(ParameterError, match=r"50 s is too small for one fit: .* holding mad on 6 assets took 180.0 s"):
         watch.run((20, 3), 50.0)
 
 

@@ -1,6 +1,7 @@
 """Who is held on how much: all on everything, or with a budget of time in heats, the better ones on ever more assets.
 
-The heats are successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) by thirds.
+The heats are successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) by thirds, but for as long as there is
+time for all.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ Tell = Callable[[str, int, int], None]
 
 KEPT = 3
 """One of so many contestants comes into the next heat, which has so many times the assets."""
-FIRST = 2
+FIRST = 6
 """Assets of the first heat."""
+AMPLE = 0.5
+"""More come into the next heat if that takes no more than this share of the time left."""
 READY, TRIED = 0.4, 0.7
 """Up to which share of the budget contestants are got ready, and held in the first heat."""
 MARGIN = 1.25
@@ -210,11 +213,15 @@ class Heats:
         return now
 
     def _next(self, now: Sequence[Held], grow: float) -> list[Contestant]:
-        """Return who comes into the next heat: the better third, fewer if time is short; the cheapest goes first."""
+        """Return who comes into the next heat, the cheapest first: the better third, or as many as time allows."""
         able = sorted((each for each in now if each.able), key=lambda each: -each.score)
-        chosen = able[: max(-(-len(able) // KEPT), 2)]
-        while chosen and MARGIN * grow * sum(each.seconds for each in chosen) > self.clock.left:
-            chosen.pop()
+        third = max(-(-len(able) // KEPT), 2)
+        chosen: list[Held] = []
+        for each in able:
+            needed = MARGIN * grow * sum(other.seconds for other in [*chosen, each])
+            if needed > (1.0 if len(chosen) < third else AMPLE) * self.clock.left:
+                break
+            chosen.append(each)
         return [each.contestant for each in sorted(chosen, key=lambda each: each.seconds)]
 
     def _check_budget(self, first: Contestant, assets: int) -> None:
