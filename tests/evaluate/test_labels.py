@@ -99,7 +99,7 @@ MISTAKES = {
         DataError, "column 'label' of the labels: labels must be .* not 'bad'",
     ),
     "pump,at,label; a,2026-01-01 00:01,0; a,2026-01-01 00:02,0": (DataError, "no label is 1, anomalous; to measure"),
-    "pump,at,label; a,2026-01-01 00:01,1": (DataError, "no label is 0, normal; list normal rows as well, or give windows"),
+    "pump,at,label; a,2026-01-01 00:01,1": (DataError, "no label is 0, normal; list normal rows as well"),
     "pump,at,label; a,2026-01-01 00:01,1; a,2026-01-01 00:01,0": (
         DataError, "asset 'a' has two different labels at 2026-01-01 00:01:00; give one",
     ),
@@ -113,7 +113,7 @@ MISTAKES = {
     "pump,at,label; a,5,1": (ColumnError, "column 'at' of the labels holds whole numbers, but .* are moments"),
     "pump,at,label; a,soon,1": (ColumnError, "time column 'at' holds 'soon', which is no time of a known form"),
     "pump,at,label": (EmptyDataError, "has a header but no rows"),
-    "pomp,at,label; a,2026-01-01 00:01,1": (ColumnError, "labels have no column 'pump' for the key; did you mean 'pomp'"),
+    "pomp,at,label; a,2026-01-01 00:01,1": (ColumnError, "no column 'pump' for the key; did you mean 'pomp'"),
     "pump,at,mark; a,2026-01-01 00:01,1": (
         ColumnError, "the labels need the columns at and label, a row a reading, or start and end, .* pump, at, mark",
     ),
