@@ -1,4 +1,4 @@
-"""What the choices of ECOD cost and bring on ADBench: AUROC of all rows learned from all rows, and the paper's split."""
+"""What the choices of ECOD cost and bring on ADBench: AUROC of all rows, and by the paper's split."""
 
 from __future__ import annotations
 

@@ -52,6 +52,14 @@ class Case:
     training_labels: NDArray[np.int8] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what would put scores beside the wrong rows."""
+        for frame in (self.training, self.test):
+            if self.time is not None and (frame[self.time].null_count() or not frame[self.time].is_sorted()):
+                raise DataError(f"the times of {self.name} must ascend, and none may be missing")
+        if len(self.labels) != len(self.test):
+            raise DataError(f"{self.name} has {len(self.test):,} rows to score but {len(self.labels):,} labels")
+
     @property
     def transductive(self) -> bool:
         """Whether the rows to be scored are those that are learned from."""

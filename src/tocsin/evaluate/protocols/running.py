@@ -18,7 +18,7 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.pipeline import Pipeline
 from tocsin.tables.readings import open_readings
 
-KEY, LABEL = "case", "anomalous"
+KEY, LABEL = "(case)", "(anomalous)"
 CELLS = 1 << 24
 """How many values of cases that look alike are held and learned from together."""
 
@@ -75,12 +75,15 @@ def answers(
 
 
 def _alike(cases: Iterable[Case], *, alone: bool) -> Iterator[list[Case]]:
-    """Gather cases that follow one another and have the same columns, as many as may be held at once."""
+    """Gather cases that follow one another and have the same columns, as many as may be held at once.
+
+    A case whose rows are scored as they are learned is alone.
+    """
     group: list[Case] = []
     cells = 0
     for case in cases:
         size = len(case.features) * (len(case.training) + len(case.test))
-        same = group and _columns(group[0]) == _columns(case)
+        same = group and not case.transductive and not group[0].transductive and _columns(group[0]) == _columns(case)
         if group and (alone or not same or cells + size > CELLS):
             yield group
             group, cells = [], 0
@@ -92,12 +95,12 @@ def _alike(cases: Iterable[Case], *, alone: bool) -> Iterator[list[Case]]:
 
 def _columns(case: Case) -> tuple[object, ...]:
     types = [case.training.schema[name] for name in case.features]
-    return case.features, types, case.time, case.transductive
+    return case.features, types, case.time
 
 
 def _answered(group: list[Case], detector: Detector, recipe: Recipe | None, every: int | None) -> list[Answer]:
     if group[0].transductive:
-        return [_trained(case, detector, recipe) for case in group]
+        return [_trained(group[0], detector, recipe)]
     first = group[0]
     supervised = Pipeline(detector, recipe).supervised
     label = LABEL if supervised else None
@@ -122,7 +125,7 @@ def _answered(group: list[Case], detector: Detector, recipe: Recipe | None, ever
 
 def _rows(case: Case, frame: pl.DataFrame, labels: NDArray[np.int8] | None = None) -> pl.DataFrame:
     marked = frame.with_columns(pl.lit(case.name).alias(KEY))
-    return marked if labels is None else marked.with_columns(pl.Series(LABEL, labels))
+    return marked if labels is None else marked.with_columns(pl.Series(LABEL, labels).replace(-1, None))
 
 
 def _answer(case: Case, parts: list[pl.DataFrame]) -> Answer:
