@@ -89,7 +89,7 @@ class TEP(Protocol):
         faults = [each for each in answered if each.name != NORMAL]
         if len(normal) != 1 or not faults:
             raise DataError(f"{self.title} is judged by its run without a fault and at least one with; answer both")
-        threshold = np.quantile(normal[0].ranks, 1.0 - self.false_alarms, method="higher")
+        threshold = np.quantile(normal[0].ranks, 1.0 - self.false_alarms, method="inverted_cdf")
         shares = [Recall()(each.labels, each.ranks > threshold) for each in faults]
         own = each_alone(Recall(), faults)
         alerts = normal[0].answer.alert
