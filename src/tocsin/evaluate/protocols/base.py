@@ -137,7 +137,7 @@ class Outcome:
     figures: dict[str, Grade]
     cases: pl.DataFrame
     notes: list[str]
-    answered: Sequence[Answered]
+    answered: Sequence[Answered] = field(repr=False)
 
     @property
     def value(self) -> float:
