@@ -65,8 +65,8 @@ def join_labels(readings: pl.DataFrame, labels: Any, columns: Columns) -> NDArra
 
     Notes
     -----
-    Cost: about 0.15 µs a reading with windows, 1.5 µs a label with rows. A time of labels must be that of the reading, to the nanosecond. Times
-    without a zone are UTC.
+    Cost: about 0.15 µs a reading with windows, 1.5 µs a label with rows. A time of labels must be that of the reading,
+    to the nanosecond. Times without a zone are UTC.
 
     Examples
     --------
