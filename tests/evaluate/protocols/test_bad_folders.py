@@ -266,9 +266,9 @@ def test_one_run_without_a_fault_is_too_few(folder):
 @pytest.mark.parametrize(
     ("name", "gone", "note"),
     [
-        ("ucr", "005.npz", "1 series of labels.csv have no file and are not judged"),
-        ("nab", "data/real/b.csv", "1 series of combined_windows.json have no file and are not judged"),
-        ("msl", "T-12.npz", "1 channels of labeled_anomalies.csv have no file and are not judged"),
+        ("ucr", "005.npz", "series of labels.csv without a file, not judged: 1"),
+        ("nab", "data/real/b.csv", "series of combined_windows.json without a file, not judged: 1"),
+        ("msl", "T-12.npz", "channels of labeled_anomalies.csv without a file, not judged: 1"),
     ],
 )
 def test_labels_without_a_file_are_noted(name, gone, note, folder):

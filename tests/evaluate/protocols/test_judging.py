@@ -9,8 +9,8 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from tests.evaluate.protocols.folders import WRITERS
 from tests.reference import nab as slow
-from tocsin import ECOD, KNN, PCA, LightGBM, Recipe
-from tocsin.errors import DataError
+from tocsin import ECOD, KNN, PCA, LightGBM, Recipe, ZScore
+from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.metrics.volumes import VUSPR
 from tocsin.evaluate.protocols.base import Answer, Case
 from tocsin.evaluate.protocols.catalog import protocol
@@ -128,16 +128,14 @@ def test_ucr_forgives_more_where_the_anomaly_is_long():
         labels[start - 1 : end] = 1
         rows = pl.DataFrame({"row": range(2000)})
         case = Case("x", rows, rows, labels, (), facts={"first": 1, "start": start, "end": end})
-        outcome = protocol("ucr", "nowhere").judge([(case, location - 1)])
+        outcome = protocol("ucr").judge([(case, location - 1)])
         return outcome["located"], outcome["located_contest"]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tocsin.evaluate.protocols.ucr.UCR._remarks", lambda self: [])
-        assert judged(1000, 1299, 701) == (0.0, 1.0)
-        assert judged(1000, 1299, 700) == (0.0, 0.0)
-        assert judged(1000, 1299, 1598) == (0.0, 1.0)
-        assert judged(1000, 1299, 1599) == (0.0, 0.0)
-        assert judged(1000, 1001, 900) == (1.0, 0.0)
+    assert judged(1000, 1299, 701) == (0.0, 1.0)
+    assert judged(1000, 1299, 700) == (0.0, 0.0)
+    assert judged(1000, 1299, 1598) == (0.0, 1.0)
+    assert judged(1000, 1299, 1599) == (0.0, 0.0)
+    assert judged(1000, 1001, 900) == (1.0, 0.0)
 
 
 def test_tep_sets_one_threshold_by_the_run_without_a_fault(folder):
@@ -152,6 +150,9 @@ def test_tep_sets_one_threshold_by_the_run_without_a_fault(folder):
     assert outcome["false_alarms_own"] == pytest.approx((normal > 0.9).mean())
     assert outcome["detected_own"] == pytest.approx(np.mean([(score[160:] > 0.9).mean() for score in faults]))
     assert outcome.cases["detected"].to_list() == [None, *map(pytest.approx, shares)]
+    usual = protocol("tep", found.path).judge(given)
+    threshold = np.sort(normal)[-3]  # 1 % of 240 rows are 2
+    assert usual["detected"] == pytest.approx(np.mean([(score[160:] > threshold).mean() for score in faults]))
     with pytest.raises(DataError, match="is judged by its run without a fault and at least one with; answer both"):
         found.judge(given[1:])
 
@@ -201,9 +202,10 @@ def test_adbench_splits_as_the_paper_does(folder):
     assert (len(large.training), len(large.test)) == (840, 360)
     assert large.training_labels.sum() == 84
     for case in (small, large):
-        assert case.training.to_numpy().min() == 0.0
-        assert case.training.to_numpy().max() == 1.0
+        assert (case.training.to_numpy().min(axis=0) == 0.0).all()
+        assert (case.training.to_numpy().max(axis=0) == 1.0).all()
         assert case.labels.mean() == pytest.approx(case.training_labels.mean(), abs=2e-3)
+    assert abs(large.test.to_numpy() - 0.5).max() > 0.5
     other = next(protocol("adbench", found.path, split="paper", seed=4).cases())
     assert not other.training.equals(small.training)
     labelled = found.run(LightGBM())
@@ -219,7 +221,7 @@ def test_rows_that_cannot_be_learned_rank_last_and_the_others_go_on(folder):
     assert "fewer than the" in outcome.cases["note"][0]
     assert outcome.cases["auroc"][0] == 0.5
     assert outcome.cases["auroc"][1] > 0.6
-    assert outcome.notes[0].startswith("300 rows of 1 case have no score and rank last, such as M-1: ")
+    assert outcome.notes[0].startswith("300 rows of 1 case without a score, ranked last, such as M-1: ")
     longer = Recipe.of_dict({"steps": [{"step": "smooth", "size": 700}]})
     with pytest.raises(DataError, match=r"no case can be learned, such as M-1: .*fewer than the"):
         protocol("msl", root).run(PCA(), longer)
@@ -227,6 +229,47 @@ def test_rows_that_cannot_be_learned_rank_last_and_the_others_go_on(folder):
         ECOD(), Recipe.of_dict({"steps": [{"step": "smooth", "size": 200}]})
     )
     assert sets.cases["unscored"].to_list() == [150, 199]
+
+
+def test_a_row_without_a_score_ranks_below_all_others():
+    rows = pl.DataFrame({"x": np.zeros(4)})
+    case = Case("x", rows, rows, np.array([0, 0, 1, 1], np.int8), ("x",))
+    outcome = protocol("adbench").judge([(case, [0.1, 0.2, np.nan, 0.3])])
+    assert outcome["auroc"] == 0.5
+    assert outcome.card(["auroc"])["value"].item() == 0.5
+    assert outcome.notes == ["1 row of 1 case without a score, ranked last"]
+
+
+def test_features_that_begin_late_leave_the_first_rows_without_a_score(folder):
+    window = Recipe.of_dict({"steps": [{"step": "smooth", "size": 5}]})
+    for case, answer in answers(protocol("adbench", folder("adbench")).cases(), ECOD(), window):
+        assert np.flatnonzero(np.isnan(answer.score)).tolist() == [0, 1, 2, 3]
+        assert not answer.alert[:4].any()
+        assert len(answer.score) == len(case.test)
+
+
+def test_what_cannot_be_read_in_one_case_does_not_keep_the_others_from_being_scored(folder):
+    root = folder("ucr")
+    x = np.zeros(1000)
+    x[100] = np.inf
+    np.savez(root / "005.npz", x=x)
+    outcome = protocol("ucr", root).run(ZScore())
+    assert outcome.cases["unscored"].to_list() == [0, 500, 0]
+    assert outcome.cases["located"].to_list() == [True, False, True]
+    assert outcome.cases["location"].to_list()[1] is None
+    assert "infinite" in outcome.cases["note"][1]
+
+
+def test_what_a_benchmark_cannot_do_is_told(folder):
+    with pytest.raises(DataError, match="LightGBM learns from labels, but the benchmark has none of the rows to learn"):
+        protocol("msl", folder("msl")).run(LightGBM())
+    sets = protocol("adbench", folder("adbench"))
+    with pytest.raises(ParameterError, match="2_few is scored as it is learned; leave out update_every"):
+        sets.run(ECOD(), update_every=10)
+    with pytest.raises(ParameterError, match="update_every must be a whole number of at least 1"):
+        sets.run(ECOD(), update_every=0)
+    supervised = sets.run(LightGBM())
+    assert supervised.value > 0.9
 
 
 def test_cases_are_learned_together_and_scored_alike_however_they_are_gathered(folder, monkeypatch):

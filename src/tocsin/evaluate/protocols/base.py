@@ -6,7 +6,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -253,7 +253,8 @@ class Protocol(ABC):
         """
         from tocsin.evaluate.protocols.running import answers
 
-        return self.judge(answers(self.cases(), detector, recipe, update_every=update_every))
+        outcome = self.judge(answers(self.cases(), detector, recipe, update_every=update_every))
+        return replace(outcome, notes=[*outcome.notes, *self._remarks()])
 
     def judge(self, answered: Iterable[tuple[Case, Answer | ArrayLike]]) -> Outcome:
         """Judge answers from anywhere.
@@ -284,7 +285,7 @@ class Protocol(ABC):
                 "note": [each.answer.note for each in kept],
             }
         )
-        return Outcome(self.name, figures, table, [*_unscored(kept), *self._remarks()], kept)
+        return Outcome(self.name, figures, table, _unscored(kept), kept)
 
     @abstractmethod
     def _judge(self, answered: Sequence[Answered]) -> tuple[dict[str, Grade], dict[str, Sequence[Any]]]:
@@ -336,4 +337,5 @@ def _unscored(answered: Sequence[Answered]) -> list[str]:
         return []
     why = next((f", such as {each.name}: {each.answer.note}" for each in without if each.answer.note), "")
     cases = "1 case" if len(without) == 1 else f"{len(without)} cases"
-    return [f"{rows:,} rows of {cases} have no score and rank last{why}"]
+    what = "1 row" if rows == 1 else f"{rows:,} rows"
+    return [f"{what} of {cases} without a score, ranked last{why}"]

@@ -88,7 +88,7 @@ class NAB(Protocol):
 
     def _remarks(self) -> list[str]:
         missing = sum(not (self.root / "data" / name).is_file() for name in self._windows())
-        return [f"{missing} series of combined_windows.json have no file and are not judged"] if missing else []
+        return [f"series of combined_windows.json without a file, not judged: {missing}"] if missing else []
 
 
 def _labels(times: pl.Series, windows: Any, name: str) -> NDArray[np.int8]:
