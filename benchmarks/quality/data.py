@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
 
 def find(name: str) -> Path:
     """Return a path inside the data."""
@@ -12,3 +15,8 @@ def find(name: str) -> Path:
     if not path.exists():
         raise SystemExit(f"no {path}; set TOCSIN_DATA to the folder of the public data")
     return path
+
+
+def matrix(frame: pl.DataFrame) -> np.ndarray:
+    """Return a table as other libraries want it: C-contiguous, of shape (n_rows, n_features)."""
+    return np.ascontiguousarray(frame.to_numpy())

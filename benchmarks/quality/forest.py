@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.ensemble import IsolationForest as ScikitLearn
-from sklearn.metrics import roc_auc_score
 
-from benchmarks.quality.data import find
-from tocsin import IsolationForest
+from benchmarks.quality.data import find, matrix
+from tocsin import IsolationForest, protocol
 
 SEEDS = 5
 FAULTS = 400
 
 
-def areas(X: np.ndarray, y: np.ndarray, seed: int) -> list[float]:
-    """Return the area under the ROC curve of all rows, learned from all rows: ours, extended, and scikit-learn's."""
-    ours = [IsolationForest(seed=seed, extended=extended).fit(X).decision_scores_ for extended in (False, True)]
-    theirs = -ScikitLearn(random_state=seed).fit(X).score_samples(X)
-    return [roc_auc_score(y, scores) for scores in (*ours, theirs)]
+def areas(seed: int) -> np.ndarray:
+    """Return the AUROC of all sets, learned from all rows: ours, extended, and scikit-learn's, shape (3, n_sets)."""
+    sets = protocol("adbench", find("adbench"))
+    ours = [sets.run(IsolationForest(seed=seed, extended=extended)) for extended in (False, True)]
+    theirs = sets.judge((case, _of_scikit_learn(matrix(case.test), seed)) for case in sets.cases())
+    return np.array([outcome.cases["auroc"] for outcome in (*ours, theirs)])
+
+
+def _of_scikit_learn(X: np.ndarray, seed: int) -> np.ndarray:
+    return -ScikitLearn(random_state=seed).fit(X).score_samples(X)
 
 
 def hits(width: int, size: float, seed: int, extended: bool) -> tuple[float, float]:
@@ -40,12 +44,9 @@ def main() -> None:
         f"\nADBench, isolation forest, mean AUROC of {SEEDS} seeds\n\n"
         "| set | Tocsin | extended | scikit-learn |\n| --- | --- | --- | --- |"
     )
-    means = []
-    for path in sorted(find("adbench").glob("*.npz")):
-        with np.load(path) as content:
-            X, y = content["X"].astype(np.float64), content["y"].ravel()
-        means.append(np.mean([areas(X, y, seed) for seed in range(SEEDS)], axis=0))
-        print(f"| {path.stem} | {' | '.join(f'{area:.4f}' for area in means[-1])} |", flush=True)
+    means = np.mean([areas(seed) for seed in range(SEEDS)], axis=0).T
+    for case, own in zip(protocol("adbench", find("adbench")).cases(), means, strict=True):
+        print(f"| {case.name} | {' | '.join(f'{area:.4f}' for area in own)} |")
     print(f"| mean | {' | '.join(f'{area:.4f}' for area in np.mean(means, axis=0))} |")
     print(
         "\nA fault in one feature\n\n| features | size | splits | named first | among three |\n"

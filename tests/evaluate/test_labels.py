@@ -60,6 +60,29 @@ def test_windows_hold_their_ends_and_leave_all_else_normal(tmp_path):
     assert join_labels(readings(), touching, COLUMNS).tolist() == [0, 1, 1, 0, 1]
 
 
+def test_windows_may_have_labels_of_their_own():
+    windows = {"pump": ["a", "b", "b"], "start": moments(2, 0, 2), "end": moments(3, 1, 2), "label": [1, 0, 1]}
+    assert join_labels(readings(), pl.DataFrame(windows), COLUMNS).tolist() == [1, 1, 0, 0, 1]
+
+
+def test_times_are_compared_in_utc_and_local_ones_on_one_side_are_refused():
+    local = readings().with_columns(pl.col("at").dt.replace_time_zone("Europe/Berlin"))
+    windows = pl.DataFrame({"pump": ["a"], "start": moments(2), "end": moments(3)})
+    with pytest.raises(ColumnError, match=r"'start' of the labels is without a time zone, but .* are in Europe/Berlin"):
+        join_labels(local, windows, COLUMNS)
+    berlin = windows.with_columns(pl.col("start", "end").dt.replace_time_zone("Europe/Berlin"))
+    expected = [0, 1, 0, 0, 1]
+    assert join_labels(local, berlin, COLUMNS).tolist() == expected
+    utc = berlin.with_columns(pl.col("start", "end").dt.convert_time_zone("UTC"))
+    assert join_labels(local, utc, COLUMNS).tolist() == expected
+    text = windows.with_columns(pl.col("start", "end").dt.strftime("%Y-%m-%dT%H:%M:%S+01:00"))
+    assert join_labels(local, text, COLUMNS).tolist() == expected
+    with pytest.raises(ColumnError, match=r"'start' of the labels is in Europe/Berlin, but .* are without a time zone"):
+        join_labels(readings(), berlin, COLUMNS)
+    plain = windows.with_columns(pl.col("start", "end").dt.replace_time_zone("UTC"))
+    assert join_labels(readings(), plain, COLUMNS).tolist() == expected
+
+
 def test_one_asset_needs_no_key_and_keys_are_compared_as_text():
     alone = pl.DataFrame({"at": [5, 6, 7], "flow": [0.1] * 3})
     windows = pl.DataFrame({"start": [6], "end": [6]})
@@ -99,7 +122,7 @@ MISTAKES = {
         DataError, "column 'label' of the labels: labels must be .* not 'bad'",
     ),
     "pump,at,label; a,2026-01-01 00:01,0; a,2026-01-01 00:02,0": (DataError, "no label is 1, anomalous; to measure"),
-    "pump,at,label; a,2026-01-01 00:01,1": (DataError, "no label is 0, normal; list normal rows as well, or give windows"),
+    "pump,at,label; a,2026-01-01 00:01,1": (DataError, "no label is 0, normal; list normal rows as well"),
     "pump,at,label; a,2026-01-01 00:01,1; a,2026-01-01 00:01,0": (
         DataError, "asset 'a' has two different labels at 2026-01-01 00:01:00; give one",
     ),
@@ -109,11 +132,11 @@ MISTAKES = {
     "pump,at,label; pump_a,2026-01-01 00:01,1": (
         DataError, "1 of 1 labels match no reading: there is no asset 'pump_a' in the readings; there are: a, b",
     ),
-    "pump,at,label; a,,1": (DataError, "row 0 of the labels has no time in 'at' that can be read; give one, or"),
+    "pump,at,label; a,,1": (DataError, "row 0 of the labels has no time in 'at' that can be read; give it, or"),
     "pump,at,label; a,5,1": (ColumnError, "column 'at' of the labels holds whole numbers, but .* are moments"),
     "pump,at,label; a,soon,1": (ColumnError, "time column 'at' holds 'soon', which is no time of a known form"),
     "pump,at,label": (EmptyDataError, "has a header but no rows"),
-    "pomp,at,label; a,2026-01-01 00:01,1": (ColumnError, "labels have no column 'pump' for the key; did you mean 'pomp'"),
+    "pomp,at,label; a,2026-01-01 00:01,1": (ColumnError, "no column 'pump' for the key; did you mean 'pomp'"),
     "pump,at,mark; a,2026-01-01 00:01,1": (
         ColumnError, "the labels need the columns at and label, a row a reading, or start and end, .* pump, at, mark",
     ),

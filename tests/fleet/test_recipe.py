@@ -130,6 +130,7 @@ def test_assets_with_too_few_rows_are_left_out_and_told_of():
     learned = fleet().fit(short)
     assert learned.keys == ["p0", "p1", "p2"]
     assert any("1 asset left out: asset 'new': fewer than the 10 rows" in note for note in learned.report.notes)
+    assert list(learned.report.unlearned) == ["new"]
     with pytest.raises(DataError, match=r"asset 'new': fewer than the 10 rows that the recipe needs"):
         fleet().fit(short.filter(pump="new"))
     scores = learned.score(readings.filter(pl.col("at") < 5))

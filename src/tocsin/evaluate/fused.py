@@ -204,13 +204,17 @@ def _findings(made: MadeUp, truth: pl.DataFrame, parts: Sequence[_Graded]) -> Fi
     ranks = pl.Series(every("cause_rank"), dtype=pl.Int64)
     alerts = pl.Series(every("alerts"), dtype=pl.Int64)
     first = pl.Series(every("first"), dtype=pl.Int64)
-    faults = made.named(truth).with_columns(
-        alerts=alerts,
-        first_alert=made.moments(first.set(first < 0, None)),
-        score=pl.Series(every("score"), dtype=pl.Float64).fill_nan(None),
-        cause=features.gather(cause.set(cause < 0, None)),
-        cause_rank=ranks.set(ranks == 0, None),
-        found=alerts > 0,
+    faults = (
+        made.named(truth)
+        .with_columns(
+            alerts=alerts,
+            first_alert=made.moments(first.set(first < 0, None)),
+            score=pl.Series(every("score"), dtype=pl.Float64).fill_nan(None),
+            cause=features.gather(cause.set(cause < 0, None)),
+            cause_rank=ranks.set(ranks == 0, None),
+            found=alerts > 0,
+        )
+        .with_columns(peak_cause="cause", peak_rank="cause_rank")
     )
     later = made.rows - made.clean_rows
     return Findings(

@@ -23,7 +23,9 @@ class Findings:
     ----------
     faults : polars.DataFrame
         The truth, and of each fault: found; alerts within it; first_alert; score of the strongest; cause, the feature
-        that weighs most in it; cause_rank, the place of the feature at fault among those named, null if not named.
+        that weighs most in it; cause_rank, the place of the feature at fault among those named, null if not named;
+        peak_cause and peak_rank, the same of the row with the highest score in the fault, alert or not: the cause is
+        null if that row is not explained.
     rows, clean_rows : int
         How many readings were scored, and how many of them lie in no fault.
     false_alarms, false_incidents : int
@@ -97,7 +99,8 @@ def match(scores: pl.DataFrame, truth: pl.DataFrame, quiet: int = 12) -> Finding
     Parameters
     ----------
     scores : polars.DataFrame
-        All scored rows, not the alerts alone: key, time, score, threshold, alert, and explanations for the causes.
+        All scored rows, not the alerts alone: key, time, score, threshold, alert, and explanations for the causes, of
+        alerts or (`explain_all`) of all rows.
     truth : polars.DataFrame
         One row a fault: asset, feature, onset, end, and if known, kind.
     quiet : int, default 12
@@ -128,7 +131,7 @@ def match(scores: pl.DataFrame, truth: pl.DataFrame, quiet: int = 12) -> Finding
     true_incidents = false.join(spans, on="key").filter(overlap).unique(["key", "start"]).select("key", "start")
     false_incidents = false.join(true_incidents, on=["key", "start"], how="anti").collect()
     return Findings(
-        faults=_judged(faults, inside.filter("alert")).drop("_fault"),
+        faults=_judged(faults, inside).drop("_fault"),
         rows=len(scores),
         clean_rows=len(clean),
         false_alarms=int(clean["alert"].sum()),
@@ -183,16 +186,29 @@ def _inside(scores: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judged(faults: pl.DataFrame, alerts: pl.DataFrame) -> pl.DataFrame:
-    if explained(alerts):
+def _judged(faults: pl.DataFrame, inside: pl.DataFrame) -> pl.DataFrame:
+    if explained(inside):
         # Named again for each part that a detector looks at, and each feature that a recipe makes of a sensor.
-        feature = pl.element().struct.field(cause_field(alerts))
+        feature = pl.element().struct.field(cause_field(inside))
         named = pl.col("explanations").list.eval(feature.unique(maintain_order=True))
     else:
         named = pl.lit([], dtype=pl.List(pl.String))
-    strongest = pl.all().sort_by("score", descending=True, maintain_order=True).first()
+    alerts = inside.filter("alert")
     first = alerts.group_by("_fault").agg(alerts=pl.len().cast(pl.Int64), first_alert=pl.col("time").min())
-    best = alerts.with_columns(_named=named).group_by("_fault").agg(strongest)
+    peak = _strongest(inside.filter(pl.col("score").is_not_null()), named).drop("score")
+    return (
+        faults.join(first, on="_fault", how="left")
+        .join(_strongest(alerts, named), on="_fault", how="left")
+        .join(peak.rename({"cause": "peak_cause", "cause_rank": "peak_rank"}), on="_fault", how="left")
+        .with_columns(found=pl.col("alerts").is_not_null(), alerts=pl.col("alerts").fill_null(0))
+        .sort("_fault")
+    )
+
+
+def _strongest(rows: pl.DataFrame, named: pl.Expr) -> pl.DataFrame:
+    """Return of the row with the highest score in each fault: score, cause, and cause_rank."""
+    strongest = pl.all().sort_by("score", descending=True, maintain_order=True).first()
+    best = rows.group_by("_fault").agg(strongest).with_columns(_named=named)
     ranks = (
         best.select("_fault", "at_fault", "_named")
         .explode("_named")
@@ -200,13 +216,8 @@ def _judged(faults: pl.DataFrame, alerts: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("_named") == pl.col("at_fault"))
         .select("_fault", "cause_rank")
     )
-    return (
-        faults.join(first, on="_fault", how="left")
-        .join(best.select("_fault", "score", cause=pl.col("_named").list.first()), on="_fault", how="left")
-        .join(ranks, on="_fault", how="left")
-        .with_columns(found=pl.col("alerts").is_not_null(), alerts=pl.col("alerts").fill_null(0))
-        .sort("_fault")
-    )
+    causes = best.select("_fault", "score", cause=pl.col("_named").list.first())
+    return causes.join(ranks, on="_fault", how="left")
 
 
 def _asset_days(scores: pl.DataFrame) -> float:

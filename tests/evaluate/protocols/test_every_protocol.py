@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.evaluate.protocols.folders import WRITERS
@@ -79,6 +80,9 @@ def test_a_detector_is_run_on_all_cases(name, folder):
     assert outcome.seconds > 0
     assert outcome.table()["figure"].to_list() == list(outcome.figures)
     assert outcome[next(iter(outcome.figures))] == outcome.value
+    card = outcome.card()
+    assert set(card.filter(pl.col("value").is_not_nan())["metric"]) >= {"auroc", "f1", "false_alarm_rate"}
+    assert ("mean_delay" in card["metric"]) == all(case.time is not None for case in found.cases())
     alone = found.run(lambda case: MAD(contamination=0.002))
     assert alone.table().equals(outcome.table())
     assert alone.cases.drop("seconds").equals(outcome.cases.drop("seconds"))

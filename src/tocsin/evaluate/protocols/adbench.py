@@ -14,9 +14,8 @@ from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.metrics.base import Grade
 from tocsin.evaluate.metrics.ranking import AUROC, AveragePrecision
 from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, mean
-from tocsin.evaluate.protocols.files import found, npz
+from tocsin.evaluate.protocols.files import found, marks, npz
 from tocsin.features.settings import check_whole
-from tocsin.panel import labels_of
 
 FEWEST, MOST = 1_000, 10_000
 """To how many rows the paper's protocol resamples a set."""
@@ -80,12 +79,10 @@ class ADBench(Protocol):
         """Yield the sets."""
         for path in found(self.root, "*.npz", "ADBench's sets, such as 4_breastw.npz"):
             X, y = npz(path, {"X": 2, "y": 1})
-            try:
-                labels = labels_of(y, len(X))
-            except DataError as error:
-                raise DataError(f"{path}: {error}") from None
-            if len(np.unique(labels)) < 2:
-                raise DataError(f"{path} has {'only' if len(y) else 'no'} labels of one kind; fetch it again")
+            labels = marks(path, y, len(X))
+            for kind, what in ((1, "anomalous"), (0, "normal")):
+                if not (labels == kind).any():
+                    raise DataError(f"{path} has no row that y calls {what}, {kind}; both kinds are needed")
             yield self._paper(path.stem, X, labels) if self.split == "paper" else self._whole(path.stem, X, labels)
 
     def _whole(self, name: str, X: NDArray[Any], labels: NDArray[np.int8]) -> Case:

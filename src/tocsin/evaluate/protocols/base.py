@@ -6,7 +6,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from tocsin.detectors.base import Detector
 from tocsin.errors import DataError, ParameterError, did_you_mean
 from tocsin.evaluate.metrics.base import Grade, Metric, undefined
+from tocsin.evaluate.metrics.card import score_card
 from tocsin.features.recipe import Recipe
 from tocsin.panel import unmasked
 
@@ -50,6 +51,14 @@ class Case:
     group: str = ""
     training_labels: NDArray[np.int8] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what would put scores beside the wrong rows."""
+        for frame in (self.training, self.test):
+            if self.time is not None and (frame[self.time].null_count() or not frame[self.time].is_sorted()):
+                raise DataError(f"the times of {self.name} must ascend, and none may be missing")
+        if len(self.labels) != len(self.test):
+            raise DataError(f"{self.name} has {len(self.test):,} rows to score but {len(self.labels):,} labels")
 
     @property
     def transductive(self) -> bool:
@@ -91,6 +100,7 @@ class Answered:
     labels: NDArray[np.int8]
     training_labels: NDArray[np.int8] | None
     facts: Mapping[str, Any]
+    ordered: bool
     answer: Answer
 
     @property
@@ -119,12 +129,15 @@ class Outcome:
         seconds, and note.
     notes : list of str
         What must be known to read the figures.
+    answered : sequence of Answered
+        Labels and answers of the cases.
     """
 
     protocol: str
     figures: dict[str, Grade]
     cases: pl.DataFrame
     notes: list[str]
+    answered: Sequence[Answered] = field(repr=False)
 
     @property
     def value(self) -> float:
@@ -147,6 +160,25 @@ class Outcome:
         rows = [(name, float(grade.value), grade.note) for name, grade in self.figures.items()]
         types = {"figure": pl.String, "value": pl.Float64, "note": pl.String}
         return pl.DataFrame(rows, schema=types, orient="row")
+
+    def card(self, only: Iterable[Metric | str] | None = None) -> pl.DataFrame:
+        """Hold the same answers against the labels by any metrics, each case a series.
+
+        Parameters
+        ----------
+        only : iterable of Metric or str, optional
+            As in `tocsin.score_card`, which says what is returned.
+        """
+        labels = [each.labels for each in self.answered]
+        alerts = [each.answer.alert for each in self.answered if each.answer.alert is not None]
+        return score_card(
+            np.concatenate(labels),
+            np.concatenate([each.ranks for each in self.answered]),
+            np.concatenate(alerts) if len(alerts) == len(labels) else None,
+            np.cumsum([0, *map(len, labels)]),
+            only=only,
+            ordered=all(each.ordered for each in self.answered),
+        )
 
 
 @dataclass(frozen=True)
@@ -221,7 +253,8 @@ class Protocol(ABC):
         """
         from tocsin.evaluate.protocols.running import answers
 
-        return self.judge(answers(self.cases(), detector, recipe, update_every=update_every))
+        outcome = self.judge(answers(self.cases(), detector, recipe, update_every=update_every))
+        return replace(outcome, notes=[*outcome.notes, *self._remarks()])
 
     def judge(self, answered: Iterable[tuple[Case, Answer | ArrayLike]]) -> Outcome:
         """Judge answers from anywhere.
@@ -252,7 +285,7 @@ class Protocol(ABC):
                 "note": [each.answer.note for each in kept],
             }
         )
-        return Outcome(self.name, figures, table, [*_unscored(kept), *self._remarks()])
+        return Outcome(self.name, figures, table, _unscored(kept), kept)
 
     @abstractmethod
     def _judge(self, answered: Sequence[Answered]) -> tuple[dict[str, Grade], dict[str, Sequence[Any]]]:
@@ -267,7 +300,8 @@ class Protocol(ABC):
             answer = Answer(unmasked(answer).astype(np.float64))
         if answer.score.shape != case.labels.shape:
             raise DataError(f"{case.name} has {len(case.labels):,} rows to score but {answer.score.size:,} scores")
-        return Answered(case.name, case.group, case.labels, case.training_labels, case.facts, answer)
+        ordered = case.time is not None
+        return Answered(case.name, case.group, case.labels, case.training_labels, case.facts, ordered, answer)
 
 
 def together(metric: Metric, answered: Sequence[Answered]) -> Grade:
@@ -303,4 +337,5 @@ def _unscored(answered: Sequence[Answered]) -> list[str]:
         return []
     why = next((f", such as {each.name}: {each.answer.note}" for each in without if each.answer.note), "")
     cases = "1 case" if len(without) == 1 else f"{len(without)} cases"
-    return [f"{rows:,} rows of {cases} have no score and rank last{why}"]
+    what = "1 row" if rows == 1 else f"{rows:,} rows"
+    return [f"{what} of {cases} without a score, ranked last{why}"]

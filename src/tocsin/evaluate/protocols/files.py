@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tocsin.errors import ColumnError, DataError, did_you_mean
+from tocsin.panel import labels_of
 from tocsin.tables.failures import plain_errors
 
 
@@ -64,10 +66,27 @@ def numbers(path: Path, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataF
     return frame.select(pl.col(column).cast(pl.Float64) for column in columns)
 
 
+def moments(path: Path, frame: pl.DataFrame, column: str) -> pl.Series:
+    """Return dates and times in the order of the rows: where the clock is set back, the later time stands."""
+    times = frame[column]
+    if not isinstance(times.dtype, pl.Datetime) or times.null_count():
+        what = "has a row without one" if isinstance(times.dtype, pl.Datetime) else "holds no dates and times"
+        raise ColumnError(f"column {column!r} of {path} {what}; fetch the file again")
+    return times.cum_max()
+
+
+def marks(path: Path, labels: ArrayLike, rows: int) -> NDArray[np.int8]:
+    """Return labels as int8: 1 anomalous, 0 normal, -1 not known."""
+    try:
+        return labels_of(labels, rows)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
 def npz(path: Path, arrays: dict[str, int]) -> list[NDArray[Any]]:
     """Read some arrays of numbers, each with so many dimensions; nothing in the file is executed."""
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as content:
             missing = [name for name in arrays if name not in content.files]
             if missing:
                 raise ColumnError(f"{path} has no array {missing[0]!r}{did_you_mean(missing[0], content.files)}")
@@ -98,7 +117,9 @@ def of_json(path: Path) -> dict[str, Any]:
 def matrix(path: Path) -> NDArray[np.float64]:
     """Read numbers between blanks, a row a line."""
     try:
-        rows = np.loadtxt(path, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a file without rows
+            rows = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}; fetch it again") from None
     if rows.size == 0:

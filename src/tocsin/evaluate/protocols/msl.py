@@ -117,7 +117,7 @@ class MSL(Protocol):
 
     def _remarks(self) -> list[str]:
         missing = sum(not (self.root / f"{channel}.npz").is_file() for channel in self._sequences())
-        return [f"{missing} channels of labeled_anomalies.csv have no file and are not judged"] if missing else []
+        return [f"channels of labeled_anomalies.csv without a file, not judged: {missing}"] if missing else []
 
 
 def _pairs(text: str, channel: str, rows: int) -> list[tuple[int, int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade, undefined
 from tocsin.evaluate.metrics.nab import NABLowFN, NABLowFP, NABStandard
 from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, together
-from tocsin.evaluate.protocols.files import csv, file, found, numbers, of_json
+from tocsin.evaluate.protocols.files import csv, file, found, moments, numbers, of_json
 
 PROBATION, MOST = 0.15, 750
 """Which share of a series is only for learning, and how many rows at most."""
@@ -60,13 +62,12 @@ class NAB(Protocol):
             if name not in windows:
                 raise DataError(f"{path} has no entry in combined_windows.json; add it, or take the file away")
             frame = csv(path, ["timestamp", "value"])
-            if not isinstance(frame.schema["timestamp"], pl.Datetime):
-                raise DataError(f"timestamp of {path} is no date and time; fetch the file again")
+            times = moments(path, frame, "timestamp")
             labels = _labels(frame["timestamp"], windows[name], name)
             cut = int(min(PROBATION * len(frame), MOST))
             if cut < 1:
                 raise DataError(f"{path} has {len(frame)} rows; too few to learn from 15 % of them")
-            values = numbers(path, frame, ["value"]).insert_column(0, frame["timestamp"].cum_max())
+            values = numbers(path, frame, ["value"]).insert_column(0, times)
             yield Case(
                 name.removesuffix(".csv"),
                 values[:cut],
@@ -87,21 +88,32 @@ class NAB(Protocol):
 
     def _remarks(self) -> list[str]:
         missing = sum(not (self.root / "data" / name).is_file() for name in self._windows())
-        return [f"{missing} series of combined_windows.json have no file and are not judged"] if missing else []
+        return [f"series of combined_windows.json without a file, not judged: {missing}"] if missing else []
 
 
 def _labels(times: pl.Series, windows: Any, name: str) -> NDArray[np.int8]:
     """Return 1 for the rows inside the windows, whose ends are included."""
+    if not isinstance(windows, list):
+        raise DataError(f"combined_windows.json has no list of windows of {name}: {windows}")
     labels = np.zeros(len(times), np.int8)
-    for window in windows:
-        ends = pl.Series(window, dtype=pl.String).str.to_datetime(strict=False)
-        if len(ends) != 2 or ends.null_count():
-            raise DataError(f"combined_windows.json has a window of {name} that is no pair of times: {window}")
-        inside = ((times >= ends[0]) & (times <= ends[1])).to_numpy()
+    pairs = sorted(_pair(window, name) for window in windows)
+    for (_, end), (start, _) in pairwise(pairs):
+        if start < end:
+            raise DataError(f"windows of {name} overlap: one starts at {start}, before another ends at {end}")
+    for start, end in pairs:
+        inside = ((times >= start) & (times <= end)).to_numpy()
         if not inside.any():
-            raise DataError(f"the window of {name} from {window[0]} to {window[1]} holds none of its rows")
+            raise DataError(f"the window of {name} from {start} to {end} holds none of its rows")
         labels[inside] = 1
     return labels
+
+
+def _pair(window: Any, name: str) -> tuple[datetime, datetime]:
+    texts = window if isinstance(window, list) and all(isinstance(text, str) for text in window) else []
+    ends = pl.Series(texts, dtype=pl.String).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False).drop_nulls()
+    if len(ends) != 2 or ends[1] < ends[0]:
+        raise DataError(f"combined_windows.json has a window of {name} that is no pair of rising times: {window}")
+    return ends[0], ends[1]
 
 
 def _whole(each: Answered) -> Answered:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
-from tocsin.errors import DataError
+from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.protocols.base import Answer, Case
 from tocsin.features.recipe import Recipe
 from tocsin.features.settings import check_whole
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.pipeline import Pipeline
+from tocsin.tables.columns import Columns
 from tocsin.tables.readings import open_readings
 
-KEY, LABEL = "case", "anomalous"
+KEY, LABEL = "(case)", "(anomalous)"
 CELLS = 1 << 24
 """How many values of cases that look alike are held and learned from together."""
 
@@ -60,27 +62,27 @@ def answers(
     for group in _alike(cases, alone=not isinstance(detector, Detector)):
         own = detector if isinstance(detector, Detector) else detector(group[0])
         started = clock.process_time()
-        try:
-            given = _answered(group, own, recipe, update_every)
-        except DataError as error:
-            given = [_without(case, str(error)) for case in group]
+        given = _tried(group, own, recipe, update_every)
         each = (clock.process_time() - started) / len(group)
         for case, answer in zip(group, given, strict=True):
             if answer.note:
                 failed = failed or (case, answer.note)
             scored = scored or not answer.note
-            yield case, Answer(answer.score, answer.alert, answer.threshold, each, answer.note)
+            yield case, replace(answer, seconds=each)
     if failed and not scored:
         raise DataError(f"no case can be learned, such as {failed[0].name}: {failed[1]}")
 
 
 def _alike(cases: Iterable[Case], *, alone: bool) -> Iterator[list[Case]]:
-    """Gather cases that follow one another and have the same columns, as many as may be held at once."""
+    """Gather cases that follow one another and have the same columns, as many as may be held at once.
+
+    A case whose rows are scored as they are learned is alone.
+    """
     group: list[Case] = []
     cells = 0
     for case in cases:
         size = len(case.features) * (len(case.training) + len(case.test))
-        same = group and _columns(group[0]) == _columns(case)
+        same = group and not case.transductive and not group[0].transductive and _columns(group[0]) == _columns(case)
         if group and (alone or not same or cells + size > CELLS):
             yield group
             group, cells = [], 0
@@ -92,14 +94,23 @@ def _alike(cases: Iterable[Case], *, alone: bool) -> Iterator[list[Case]]:
 
 def _columns(case: Case) -> tuple[object, ...]:
     types = [case.training.schema[name] for name in case.features]
-    return case.features, types, case.time, case.transductive
+    return case.features, types, case.time
+
+
+def _tried(group: list[Case], detector: Detector, recipe: Recipe | None, every: int | None) -> list[Answer]:
+    """Answer cases together; if something in one of them cannot be used, each alone."""
+    try:
+        if group[0].transductive:
+            return [_trained(group[0], detector, recipe, every)]
+        return _answered(group, detector, recipe, every)
+    except DataError as error:
+        if len(group) == 1:
+            return [_without(group[0], str(error))]
+        return [answer for case in group for answer in _tried([case], detector, recipe, every)]
 
 
 def _answered(group: list[Case], detector: Detector, recipe: Recipe | None, every: int | None) -> list[Answer]:
-    if group[0].transductive:
-        return [_trained(case, detector, recipe) for case in group]
-    first = group[0]
-    supervised = Pipeline(detector, recipe).supervised
+    first, supervised = group[0], _supervised(group, detector, recipe)
     label = LABEL if supervised else None
     fleet = Fleet(detector, key=KEY, time=first.time, features=first.features, label=label, recipe=recipe)
     fleet.fit(pl.concat(_rows(case, case.training, case.training_labels if supervised else None) for case in group))
@@ -120,9 +131,19 @@ def _answered(group: list[Case], detector: Detector, recipe: Recipe | None, ever
     return [_answer(case, parts[case.name]) if case.name in parts else _without(case, why[case.name]) for case in group]
 
 
+def _supervised(group: list[Case], detector: Detector, recipe: Recipe | None) -> bool:
+    """Return whether labels are learned from; there must then be some."""
+    supervised = Pipeline(detector, recipe).supervised
+    for case in group:
+        if supervised and case.training_labels is None:
+            name = type(detector).__name__ if detector.supervised else "the recipe"
+            raise DataError(f"{name} learns from labels, but the benchmark has none of the rows to learn from")
+    return supervised
+
+
 def _rows(case: Case, frame: pl.DataFrame, labels: NDArray[np.int8] | None = None) -> pl.DataFrame:
     marked = frame.with_columns(pl.lit(case.name).alias(KEY))
-    return marked if labels is None else marked.with_columns(pl.Series(LABEL, labels))
+    return marked if labels is None else marked.with_columns(pl.Series(LABEL, labels).replace(-1, None))
 
 
 def _answer(case: Case, parts: list[pl.DataFrame]) -> Answer:
@@ -133,15 +154,15 @@ def _answer(case: Case, parts: list[pl.DataFrame]) -> Answer:
     return Answer(score, table["alert"].to_numpy(), table["threshold"].to_numpy())
 
 
-def _trained(case: Case, detector: Detector, recipe: Recipe | None) -> Answer:
+def _trained(case: Case, detector: Detector, recipe: Recipe | None, every: int | None) -> Answer:
     """Return the scores that rows have in training."""
-    pipeline = Pipeline(detector, recipe)
-    labels = case.training_labels if pipeline.supervised else None
-    fleet = Fleet(
-        detector, key=KEY, time=case.time, features=case.features, label=LABEL if labels is not None else None
-    )
+    if every is not None:
+        raise ParameterError(f"{case.name} is scored as it is learned; leave out update_every")
+    pipeline, supervised = Pipeline(detector, recipe), _supervised([case], detector, recipe)
+    labels = case.training_labels if supervised else None
+    columns = Columns(KEY, case.time, case.features, label=LABEL if supervised else None)
     readings = open_readings(
-        _rows(case, case.training, labels), fleet.columns, infinite=detector.infinite, labelled=pipeline.supervised
+        _rows(case, case.training, labels), columns, infinite=detector.infinite, labelled=supervised
     )
     (panel,) = readings.panels()
     featured = pipeline.learn_features(panel)

@@ -10,8 +10,7 @@ from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade
 from tocsin.evaluate.metrics.pointwise import F1, FalseAlarmRate, MissedAlarmRate
 from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, together
-from tocsin.evaluate.protocols.files import csv, found, numbers
-from tocsin.panel import labels_of
+from tocsin.evaluate.protocols.files import csv, found, marks, moments, numbers
 
 TRAINING = 400
 """How many rows of each experiment are learned from."""
@@ -22,7 +21,8 @@ class SKAB(Protocol):
     """SKAB's outliers: rows are judged one by one, those of all experiments together.
 
     A case is an experiment, a file ``*/*.csv`` but those of ``anomaly-free``, which have no labels; or ``*.csv``, where
-    the folder of one valve is given. Its first 400 rows are learned from. A group is a folder.
+    the folder of one valve is given. Its first 400 rows are learned from. A group is a folder. Where a clock is set
+    back, the rows keep their order and the later time.
 
     Figures: f1, false_alarm_rate and missed_alarm_rate, pooled over all rows, by the detector's own threshold; a row
     without a score is no alert. The leaderboard's are of all 34 experiments of valve1, valve2 and other.
@@ -51,8 +51,8 @@ class SKAB(Protocol):
             if len(frame) <= TRAINING:
                 raise DataError(f"{path} has {len(frame)} rows, but the first {TRAINING} are for learning")
             features = tuple(name for name in frame.columns if name not in ("datetime", "anomaly", "changepoint"))
-            values = numbers(path, frame, features).insert_column(0, frame["datetime"])
-            labels = labels_of(numbers(path, frame, ["anomaly"]).to_series(), len(frame))
+            values = numbers(path, frame, features).insert_column(0, moments(path, frame, "datetime"))
+            labels = marks(path, numbers(path, frame, ["anomaly"]).to_series(), len(frame))
             yield Case(
                 f"{path.parent.name}/{path.stem}",
                 values[:TRAINING],

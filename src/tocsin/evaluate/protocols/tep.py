@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.detectors.base import check_number
 from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade, undefined
 from tocsin.evaluate.metrics.pointwise import FalseAlarmRate, Recall
@@ -33,6 +34,18 @@ class TEP(Protocol):
     the scores of "normal" pass, the same for all; detected_own and false_alarms_own, by the detector's own threshold;
     the latter on "normal". Rows without a score pass no threshold.
 
+    Parameters
+    ----------
+    path : path, optional
+        The folder; see `Protocol`.
+    false_alarms : float, default 0.01
+        The share of the fault-free rows that may pass the threshold.
+
+    Raises
+    ------
+    ParameterError
+        If `false_alarms` is not above 0 and at most 0.5.
+
     References
     ----------
     Downs and Vogel, "A plant-wide industrial process control problem", Computers & Chemical Engineering 1993; the runs
@@ -49,11 +62,18 @@ class TEP(Protocol):
 
     false_alarms: float = 0.01
 
+    def __post_init__(self) -> None:
+        """Check the setting."""
+        check_number("false_alarms", self.false_alarms, 0.5)
+
     def cases(self) -> Iterator[Case]:
         """Yield the run without a fault, and those with one."""
         training = rows_of(_run(file(self.root, "d00.dat", "the fault-free run to learn from")), FEATURES)
         file(self.root, "d00_te.dat", "the fault-free run of the test")
-        for path in found(self.root, "d*_te.dat", "the runs of the test, such as d01_te.dat"):
+        runs = found(self.root, "d*_te.dat", "the runs of the test, such as d01_te.dat")
+        if len(runs) < 2:
+            raise DataError(f"no run with a fault, such as d01_te.dat, in {self.root}; fetch them")
+        for path in runs:
             values = _run(path)
             fault = path.name.removesuffix("_te.dat")
             labels = np.zeros(len(values), np.int8)
@@ -69,7 +89,7 @@ class TEP(Protocol):
         faults = [each for each in answered if each.name != NORMAL]
         if len(normal) != 1 or not faults:
             raise DataError(f"{self.title} is judged by its run without a fault and at least one with; answer both")
-        threshold = np.quantile(normal[0].ranks, 1.0 - self.false_alarms, method="higher")
+        threshold = np.quantile(normal[0].ranks, 1.0 - self.false_alarms, method="inverted_cdf")
         shares = [Recall()(each.labels, each.ranks > threshold) for each in faults]
         own = each_alone(Recall(), faults)
         alerts = normal[0].answer.alert

@@ -93,7 +93,7 @@ class UCR(Protocol):
 
     def _remarks(self) -> list[str]:
         missing = sum(not (self.root / f"{index:03d}.npz").is_file() for index in self._labels())
-        return [f"{missing} series of labels.csv have no file and are not judged"] if missing else []
+        return [f"series of labels.csv without a file, not judged: {missing}"] if missing else []
 
 
 def _location(each: Answered) -> int | None:
