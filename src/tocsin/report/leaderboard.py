@@ -64,7 +64,8 @@ def _caption(found: Competition) -> str:
     same = "Dark: chance could have put it first. " if interval else ""
     left = len(board) - len(board.filter(pl.col("failure").is_null()).head(MOST))
     more = f"{left} more are not drawn. " if left else ""
-    return f"{interval}{same}{more}{found.assets:,} of {found.of_assets:,} assets."
+    behind = "Without a bar: left behind in an earlier heat. " if interval and board["heat"].n_unique() > 1 else ""
+    return f"{interval}{same}{behind}{more}{found.assets:,} of {found.of_assets:,} assets."
 
 
 def _color(row: dict[str, Any]) -> str:
