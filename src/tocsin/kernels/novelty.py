@@ -118,7 +118,7 @@ def _class_of(square: float) -> int:
 
 @kernel
 def _surprise(found: int, reached: NDArray[np.uint32]) -> float:
-    """Return how rare so large a distance was, as a power of ten; beyond the largest, twice as far is half the share."""
+    """Return how rare so large a distance was, as a power of ten; beyond all, twice as far is twice as rare."""
     if found < 0:
         return 0.0
     surprise = np.log10((reached[0] + 1.0) / (reached[found] + 1.0))
