@@ -48,17 +48,17 @@ class Novelty(Detector):
     keep : int, default 256
         How many entries each book has room for, from 2; beyond it the oldest are forgotten.
     rest : int, optional
-        For how many rows after an alert an asset gives no other one, from 0. None is for as long as a reading stays in a
-        course, ``block * length`` rows, and at most a fifth of the training rows.
+        For how many rows after an alert an asset gives no other one, from 0. None is for as long as a reading stays in
+        a course, ``block * length`` rows, and at most a fifth of the training rows.
     infinite : {"error", "missing"}, default "error"
         Whether infinite readings are refused or taken as missing.
 
     Notes
     -----
     A thing is compared only with what does not overlap it. Distances are Euclidean, in standard deviations of the
-    feature in training, and are counted in classes a twelfth of their size wide. Training fills the books first, and then
-    counts distances in a second walk, in which things are compared with later ones, too: as long as books are short,
-    all is new.
+    feature in training, and are counted in classes a twelfth of their size wide. Training fills the books first, and
+    then counts distances in a second walk, in which things are compared with later ones, too: as long as books are
+    short, all is new.
 
     To score by the distance from what was seen before, ranked among earlier such distances, is conformal anomaly
     detection (Laxhammar and Falkman 2014, doi:10.1109/TPAMI.2013.172; of windows of a stream: Burnaev and Ishimtsev
@@ -67,15 +67,16 @@ class Novelty(Detector):
     errs often, and each of its errors is an alarm.
 
     Row order matters. Rows that are scored follow on from those that were learned, and are themselves learned on the
-    way: a row's score depends on its asset's model and earlier rows in the same call, and scoring a batch, updating with
-    it and scoring the next is as scoring both at once. A model is not changed by scoring. While an asset rests, its
-    scores are at most the threshold; training ends such a rest. A missing value is as if its row had not been.
+    way: a row's score depends on its asset's model and earlier rows in the same call, and scoring a batch, updating
+    with it and scoring the next is as scoring both at once. A model is not changed by scoring. While an asset rests,
+    its scores are at most the threshold; training ends such a rest. A missing value is as if its row had not been.
 
     A feature contributes its own surprise; these are no parts of a sum: the largest one is the score. The limit of an
     explanation is the nearest value on the way to the median that would have been no alert. Usual ranges and tail
     probabilities are those of the feature's readings.
 
-    Cost: about 1.5 µs a value to score and to update, twice that to train. A model keeps some 18 KB a feature, however long the stream is.
+    Cost: about 1.5 µs a value to score and to update, twice that to train. A model keeps some 18 KB a feature, however
+    long the stream is.
 
     Limits: features are taken one by one. A slow drift makes new levels all along, and they are alerts now and then.
     What goes on for long is not new any more; a fault that comes back as it was is no second alert.
