@@ -31,11 +31,11 @@ class Novelty(Detector):
     Three views of a feature are looked at: its value, its level (the mean of the latest `block` readings) and its
     course (the means of the latest `length` blocks, side by side). Each has a book of what was new in it: a thing is
     written down if it is farther from its nearest entry than nine in ten things before it were. So what resembles
-    something old is neither stored nor new, however long ago that was, and what happens again is not reported again.
+    an entry is neither stored nor new, however long ago that was, and what happens again is not reported again.
 
     The score is the largest surprise among views and features: minus the decimal logarithm of the share of earlier
     distances in that view that were at least as large. Farther than all of them, twice the distance is half the share.
-    A row is an alert if that share is under `contamination`; no labels and no choice of a threshold are needed.
+    A row is an alert if that share is under `contamination`.
 
     Parameters
     ----------
