@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.knn import KNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.novelty import Novelty
     from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.pca import PCA
     from tocsin.detectors.seasonal_naive import SeasonalNaive
@@ -59,6 +60,7 @@ _HOMES = {
     "KNN": "tocsin.detectors.knn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
+    "Novelty": "tocsin.detectors.novelty",
     "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
     "OnlineSTL": "tocsin.features.online",
     "PCA": "tocsin.detectors.pca",
@@ -85,10 +87,10 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
-    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL",
-    "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore",
-    "catalog", "compete", "detect", "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card",
-    "stl",
+    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty", "OnlineIsolationForest",
+    "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
+    "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl", "protocol", "protocols",
+    "score_card", "stl",
 ]  # fmt: skip
 
 
