@@ -13,10 +13,10 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "find_periods", "mstl", "score_card", "stl",
+    "AdjustedChart", "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
+    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL",
+    "PCA", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog",
+    "detect", "find_period", "find_periods", "mstl", "score_card", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tocsin.detectors.adjusted_chart import AdjustedChart
     from tocsin.detectors.autoencoder import Autoencoder
     from tocsin.detectors.base import Detector
     from tocsin.detectors.boosting import LightGBM
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from tocsin.panel import Panel
 
 _HOMES = {
+    "AdjustedChart": "tocsin.detectors.adjusted_chart",
     "Autoencoder": "tocsin.detectors.autoencoder",
     "CUSUM": "tocsin.detectors.cusum",
     "Decomposition": "tocsin.features.decomposition",
@@ -77,10 +79,10 @@ _HOMES = {
 }
 
 __all__ = [
-    "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "find_periods", "mstl", "score_card", "stl",
+    "AdjustedChart", "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
+    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL",
+    "PCA", "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog",
+    "detect", "find_period", "find_periods", "mstl", "score_card", "stl",
 ]  # fmt: skip
 
 
