@@ -409,6 +409,8 @@ def _limit(
 ) -> float:  # fmt: skip
     """Return the nearest value with which a row is no alert, rounding included; NaN if there is none."""
     value, spread = trial[feature, 0], adjusters.spreads[asset, feature]
+    if value != value:
+        return np.nan
     if not spread > 0.0:
         trial[feature, 0] = adjusters.centers[asset, feature]
         quiet = _largest(trial, adjusters, asset, gain, told, row, work) <= threshold
