@@ -13,11 +13,11 @@ import pytest
 import tocsin
 
 PUBLIC = [
-    "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
-    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty", "OnlineIsolationForest",
-    "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
-    "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl", "protocol", "protocols",
-    "score_card", "stl",
+    "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty",
+    "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
+    "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tocsin.detectors.adjusted_chart import AdjustedChart
     from tocsin.detectors.autoencoder import Autoencoder
     from tocsin.detectors.base import Detector
     from tocsin.detectors.boosting import LightGBM
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from tocsin.panel import Panel
 
 _HOMES = {
+    "AdjustedChart": "tocsin.detectors.adjusted_chart",
     "Autoencoder": "tocsin.detectors.autoencoder",
     "CUSUM": "tocsin.detectors.cusum",
     "Competition": "tocsin.evaluate.competition.compete",
@@ -86,11 +88,11 @@ _HOMES = {
 }
 
 __all__ = [
-    "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA",
-    "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty", "OnlineIsolationForest",
-    "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError",
-    "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl", "protocol", "protocols",
-    "score_card", "stl",
+    "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty",
+    "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
+    "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
+    "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 
