@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.hbos import HBOS
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.knn import KNN
+    from tocsin.detectors.lesinn import LeSiNN
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.pca import PCA
@@ -54,6 +55,7 @@ _HOMES = {
     "HBOS": "tocsin.detectors.hbos",
     "IsolationForest": "tocsin.detectors.isolation_forest",
     "KNN": "tocsin.detectors.knn",
+    "LeSiNN": "tocsin.detectors.lesinn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
@@ -78,7 +80,7 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
+    "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
     "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
     "find_period", "find_periods", "mstl", "score_card", "stl",
 ]  # fmt: skip
