@@ -76,3 +76,29 @@ def test_few_rows(rows):
 def test_parameters_that_make_no_sense(given, said):
     with pytest.raises(ParameterError, match=said):
         LeSiNN(**given).fit_panel(Panel.of_matrix(readings(5)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("holes", [0.0, 0.15])
+def test_limits_are_the_nearest_on_the_way_to_the_median(dtype, holes):
+    X, new = readings(width=3).astype(dtype), (readings(40, width=3, seed=5) * 1.8).astype(dtype)
+    for seed, each in enumerate((X, new)):
+        each[np.random.default_rng(seed).random(each.shape) < holes] = np.nan
+    detector = LeSiNN(0.1, samples=16, size=8).fit(X)
+    alerts, medians, checked = detector.predict(new), np.nanmedian(X, axis=0), 0
+    for line in detector.explain(new, top=3).iter_rows(named=True):
+        if not alerts[line["row"]]:
+            continue
+        feature, value = int(line["feature"][1:]), line["value"]
+        tries = np.tile(new[line["row"]], (401, 1))
+        tries[:, feature] = value + (medians[feature] - value) * np.linspace(0, 1, 401)
+        quiet = detector.predict(tries) == 0
+        if line["limit"] is None:
+            assert not quiet[::25].any()
+            continue
+        checked += 1
+        assert abs(line["limit"] - value) <= np.abs(tries[quiet, feature] - value).min() * (1 + 1e-5)
+        row = new[line["row"]].copy()
+        row[feature] = line["limit"]
+        assert detector.predict([row])[0] == 0
+    assert checked > 10

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.detectors.knn import like_neighbours, neighbours_of, scales
-from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.errors import ParameterError
 from tocsin.features.settings import check_whole
@@ -53,7 +52,8 @@ class LeSiNN(Detector):
 
     A feature's contribution is the mean of its shares of the squared distances, each times the distance; they sum to
     the score. Missing values and constants are as in `KNN`: of a feature that was constant in training, a value that
-    differs contributes 1e9, which stands for infinity. Limits are found by trying.
+    differs contributes 1e9, which stands for infinity. Limits are the nearest on the way
+    to the median, found by trying.
 
     Models keep the rows of all samples in the precision of the readings, 400 KB for 64 times 16 rows of 100 features in
     single precision, and some 130 values a feature for its usual range.
@@ -146,11 +146,15 @@ class LeSiNN(Detector):
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         panel, ranges = like_neighbours(models.state, panel), Ranges.from_state(models.state)
-        nearest = limits(
-            lambda given, rows: self._score(given.state, rows, 0)[0],
-            models,
-            panel,
-            contributions.feature,
+        limit = np.full(contributions.feature.shape, np.nan)
+        kernels.limits(
+            panel.values,
+            panel.offsets,
+            neighbours_of(models.state, panel.n_features),
+            models.state["samples"].values,
+            models.threshold,
             ranges.medians(),
+            contributions.feature,
+            limit,
         )
-        return ranges.evidence(panel, contributions, nearest)
+        return ranges.evidence(panel, contributions, limit)

@@ -17,6 +17,10 @@ from tocsin.kernels.knn import BEYOND, Neighbours, lay_out, measure, score_of, s
 
 Floats = NDArray[np.float64]
 
+STEPS = 32
+"""At how many places between a value and the usual one a row is tried before the nearest is made exact."""
+TRIES = 60
+
 
 @kernel
 def choose(
@@ -99,3 +103,115 @@ def score(
             if top > 0:
                 share_out(values, row, neighbours, asset, active, query, laid, best, named, found, True, parts)
                 name_heaviest(parts, dense, features[row : row + 1], contributions[row : row + 1])
+
+
+@kernel
+def _score_at(shift: float, column: Floats, rest: Floats, factors: Floats, count: int) -> float:
+    """Return the mean distance to the nearest row of each sample with one feature moved to a standard score.
+
+    `rest` are the squared distances in the other features, infinite of rows that are not comparable.
+    """
+    size, found, total = len(rest) // count, 0, 0.0
+    for first in range(0, len(rest), max(size, 1)):
+        least = np.inf
+        for i in range(first, first + size):
+            gap = column[i] - shift
+            own = rest[i] + (gap * gap * factors[i] if gap == gap else 0.0)
+            least = own if own < least else least
+        if least < np.inf:
+            total += np.sqrt(least)
+            found += 1
+    return total / found if found else 0.0
+
+
+@kernel
+def _reach(
+    start: float, goal: float, center: float, spread: float, column: Floats, rest: Floats, factors: Floats, count: int,
+    threshold: float,
+) -> tuple[float, float]:  # fmt: skip
+    """Return the nearest value on the way to the usual one with which a row is within the threshold, and one further.
+
+    Both are NaN if none is.
+    """
+    outer, inner = start, np.nan
+    for step in range(1, STEPS + 1):
+        here = start + (goal - start) * (step / STEPS)
+        if _score_at((here - center) / spread, column, rest, factors, count) <= threshold:
+            inner = here
+            break
+        outer = here
+    further = inner
+    for _ in range(TRIES if inner == inner else 0):
+        middle = 0.5 * (outer + inner)
+        if _score_at((middle - center) / spread, column, rest, factors, count) <= threshold:
+            inner = middle
+        else:
+            outer = middle
+    return inner, further
+
+
+@kernel
+def limits(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    neighbours: Neighbours,
+    samples: NDArray[np.int64],
+    thresholds: Floats,
+    usual: Floats,
+    features: NDArray[np.int32],
+    limit: Floats,
+) -> None:
+    """Write the nearest value of each named feature, on the way to its usual one, with which its row is no alert.
+
+    `usual` has the shape (n_assets, n_features). Of the distances all but the feature's part is known, so that a place
+    on the way costs a nanosecond for each row that is kept; some 100 are tried. What is found is moved inwards,
+    doubling from the last bit on, until the row as it would be read is no alert. Where none is found stays NaN.
+    """
+    n_features = values.shape[0]
+    trial, smallest = np.empty((n_features, 1), values.dtype), 2.0 ** (-22 if values.itemsize == 4 else -48)
+    for asset in range(len(offsets) - 1):
+        if offsets[asset] == offsets[asset + 1]:
+            continue
+        active, laid, any_gaps = lay_out(neighbours, asset, n_features)
+        kept, count = laid.shape[1], samples[asset]
+        query, distances, seen, factors = np.empty(len(active)), np.empty(kept), np.empty(kept), np.ones(kept)
+        best, named, none = np.empty(count), np.empty(count, np.int64), np.full(kept, -1)
+        for row in range(offsets[asset], offsets[asset + 1]):
+            outside, gaps = standardise(values, row, neighbours, asset, active, query)
+            gaps |= any_gaps
+            measure(query, laid, gaps, distances, seen)
+            total = score_of(best, _nearest_of_each(distances, none, 0, best, named), True)
+            if total + outside * BEYOND <= thresholds[asset] or outside > 1:
+                continue
+            for place in range(features.shape[1]):
+                feature = features[row, place]
+                if feature < 0:
+                    continue
+                center, spread = neighbours.centers[asset, feature], neighbours.spreads[asset, feature]
+                if outside == 1:
+                    limit[row, place] = center if spread == 0.0 and total <= thresholds[asset] else np.nan
+                    continue
+                at, start = np.searchsorted(active, feature), np.float64(values[feature, row])
+                if spread == 0.0 or start != start:
+                    continue
+                rest = laid.copy()
+                rest[at] *= 0.0
+                standardise(values, row, neighbours, asset, active, query)
+                query[at] = 0.0
+                measure(query, rest, gaps, distances, seen)
+                for i in range(kept):
+                    factors[i] = len(active) / max(seen[i], 1.0) if gaps else 1.0
+                found, further = _reach(
+                    start, usual[asset, feature], center, spread, laid[at], distances, factors, count, thresholds[asset]
+                )
+                for other in range(n_features):
+                    trial[other, 0] = values[other, row]
+                slip = 0.0
+                for _ in range(TRIES if found == found else 0):
+                    trial[feature, 0] = found + slip * (further - found)
+                    standardise(trial, 0, neighbours, asset, active, query)
+                    measure(query, laid, gaps, distances, seen)
+                    if score_of(best, _nearest_of_each(distances, none, 0, best, named), True) <= thresholds[asset]:
+                        limit[row, place] = float(trial[feature, 0])
+                        break
+                    slip = min(max(2.0 * slip, smallest), 1.0)
