@@ -16,7 +16,7 @@ PUBLIC = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
     "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
     "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "find_periods", "mstl", "score_card", "stl",
+    "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 HEAVY = {

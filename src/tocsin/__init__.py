@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.zscore import ZScore
     from tocsin.errors import TocsinError
     from tocsin.evaluate.metrics.card import score_card
+    from tocsin.evaluate.protocols.catalog import protocol, protocols
     from tocsin.features.decomposition import Decomposition, mstl, stl
     from tocsin.features.multispans import SpanMSTL
     from tocsin.features.online import OnlineSTL
@@ -74,6 +75,8 @@ _HOMES = {
     "find_period": "tocsin.features.periods",
     "find_periods": "tocsin.features.periods",
     "mstl": "tocsin.features.decomposition",
+    "protocol": "tocsin.evaluate.protocols.catalog",
+    "protocols": "tocsin.evaluate.protocols.catalog",
     "score_card": "tocsin.evaluate.metrics.card",
     "stl": "tocsin.features.decomposition",
 }
@@ -82,7 +85,7 @@ __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
     "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
     "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
-    "find_period", "find_periods", "mstl", "score_card", "stl",
+    "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 

@@ -138,6 +138,7 @@ class Fleet:
                 report.alerts += learned.alerts.num_rows
         if not parts:
             raise tally.nothing()
+        report.unlearned = tally.left_out
         self._models = ModelTable.concat(parts)
         self._alerts = pa.concat_tables(alerts)
         self.features, self.dtype, self.version = readings.features, readings.dtype, 1
@@ -173,6 +174,7 @@ class Fleet:
                 parts.append(learned.models)
         if not parts:
             raise tally.nothing()
+        report.unlearned = tally.left_out
         self._models = known.replaced(ModelTable.concat(parts))
         self.version += 1
         self._done(report, readings, started)

@@ -123,7 +123,7 @@ class Pipeline:
         return learned._replace(left_out={**left_out, **learned.left_out})
 
     def _learn(self, panel: Panel, time_type: pa.DataType | None) -> Learned:
-        featured = self._learn_features(panel)
+        featured = self.learn_features(panel)
         models, scores = self.detector.fit_panel(featured.panel)
         rows = np.flatnonzero(scores.alert)
         alerts = score_table(featured.panel.take_rows(rows), models, take_scores(scores, rows), time_type)
@@ -209,7 +209,8 @@ class Pipeline:
         named = reasons["feature"].replace_strict(sensors, return_dtype=pl.String)
         return reasons.insert_column(reasons.columns.index("feature") + 1, named.alias("sensor"))
 
-    def _learn_features(self, panel: Panel) -> Featured:
+    def learn_features(self, panel: Panel) -> Featured:
+        """Learn what the recipe's steps need, and make the features of the same rows."""
         if self.recipe is None:
             return Featured(panel, {})
         state, derived, memory = self.recipe.fit_panel(panel)

@@ -28,6 +28,8 @@ class Report:
         How many values were missing; they add nothing to a score.
     unknown_assets
         Keys without a model, as text; their rows were not scored.
+    unlearned
+        Keys of assets that could not be learned, as text, each with the reason.
     notes
         What was skipped or mended while reading, as sentences.
     seconds
@@ -41,6 +43,7 @@ class Report:
     alerts: int = 0
     missing: int = 0
     unknown_assets: list[str] = field(default_factory=list)
+    unlearned: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

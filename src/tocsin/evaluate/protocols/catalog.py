@@ -1,0 +1,63 @@
+"""All protocols there are, by discovery: a new one is one new file in this room."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tocsin.evaluate.protocols as room
+from tocsin.errors import ParameterError, did_you_mean
+from tocsin.evaluate.protocols.base import Protocol
+
+
+@cache
+def protocols() -> dict[str, type[Protocol]]:
+    """Return every protocol by its name.
+
+    >>> list(protocols())
+    ['adbench', 'msl', 'nab', 'skab', 'tep', 'ucr']
+    """
+    found: dict[str, type[Protocol]] = {}
+    for module in pkgutil.iter_modules(room.__path__):
+        loaded = importlib.import_module(f"{room.__name__}.{module.name}")
+        for _, member in inspect.getmembers(loaded, inspect.isclass):
+            own = member.__module__ == loaded.__name__
+            if own and issubclass(member, Protocol) and not inspect.isabstract(member):
+                found[member.name] = member
+    return dict(sorted(found.items()))
+
+
+def protocol(name: str, path: str | Path | None = None, **settings: Any) -> Protocol:
+    """Return the protocol of that name.
+
+    Parameters
+    ----------
+    name : str
+        One of `protocols`.
+    path : path, optional
+        The benchmark's folder; by default the one of its name in the folder that TOCSIN_DATA names.
+    **settings
+        The protocol's own.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or it has no such setting.
+
+    Examples
+    --------
+    >>> protocol("skab", "data/skab")
+    SKAB(path='data/skab')
+    """
+    known = protocols()
+    if name not in known:
+        raise ParameterError(f"no protocol {name!r}{did_you_mean(name, known)}")
+    own = inspect.signature(known[name]).parameters
+    for setting in settings:
+        if setting not in own:
+            raise ParameterError(f"protocol {name!r} has no setting {setting!r}{did_you_mean(setting, own)}")
+    return known[name](path, **settings)
