@@ -14,7 +14,7 @@ import tocsin
 
 PUBLIC = [
     "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
-    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "Novelty",
     "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
     "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
     "protocol", "protocols", "score_card", "stl",

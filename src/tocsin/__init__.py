@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.hbos import HBOS
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.knn import KNN
+    from tocsin.detectors.lesinn import LeSiNN
     from tocsin.detectors.mad import MAD
     from tocsin.detectors.novelty import Novelty
     from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
@@ -60,6 +61,7 @@ _HOMES = {
     "HBOS": "tocsin.detectors.hbos",
     "IsolationForest": "tocsin.detectors.isolation_forest",
     "KNN": "tocsin.detectors.knn",
+    "LeSiNN": "tocsin.detectors.lesinn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
     "Novelty": "tocsin.detectors.novelty",
@@ -89,7 +91,7 @@ _HOMES = {
 
 __all__ = [
     "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
-    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "Novelty",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "Novelty",
     "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
     "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
     "protocol", "protocols", "score_card", "stl",

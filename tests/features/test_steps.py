@@ -11,12 +11,13 @@ from scipy.signal.windows import kaiser
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.preprocessing import StandardScaler
 
-from tocsin import ECOD
+from tocsin import ECOD, PCA
 from tocsin.features import (
     Bands,
     Calendar,
     Difference,
     Lags,
+    Log,
     Recipe,
     Select,
     Smooth,
@@ -144,6 +145,31 @@ def test_a_constant_is_centred_and_not_scaled(robust):
     assert found[:2, 0].tolist() == [0.0, 2.0]
     assert np.isnan(found[2, 0])
     assert np.isnan(found[:, 1]).all()
+
+
+def test_logarithms_end_at_a_share_of_what_was_usual():
+    X = np.exp(signal(missing=0.1))
+    size = np.sqrt(np.nanmean(X**2, axis=0))
+    recipe = Recipe([Log(0.01)]).fit(X)
+    later = np.concatenate([X, size * [[0.02, 0.005], [0.0, -3.0]]])
+    np.testing.assert_allclose(recipe.transform(later), np.log(np.maximum(later, 0.01 * size)), rtol=1e-9)
+
+
+def test_logarithms_of_what_was_never_there_or_always_0():
+    recipe = Recipe([Log()]).fit([[0.0, np.nan]] * 3)
+    found = recipe.transform([[0.0, 1.0], [2.0, np.nan]]).to_numpy()
+    np.testing.assert_allclose(found[:, 0], np.log([0.001, 2.0]), rtol=1e-12)
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_a_stuck_sensor_is_named_by_the_logarithm_of_its_spread():
+    X = signal(400, 3)
+    recipe = Recipe([Window(12, ["std"], keep=True), Log(columns=["*, std of the last 12"])])
+    detector = PCA(components=6).fit(recipe.fit(X).transform(X))
+    X = signal(60, 3, seed=1)
+    X[20:, 1] = X[20, 1]
+    told = detector.explain(recipe.transform(X)[-1:], top=1)
+    assert told["feature"].item() == "x1, std of the last 12, logarithm"
 
 
 def test_bands_are_scipy_s_periodogram():

@@ -38,9 +38,9 @@ class Ensemble(Detector):
     ----------
     contamination : float, default 0.01
         The share of training rows that lies above the threshold, in (0, 0.5].
-    detectors : str, default "ecod,isolationforest,pca"
+    detectors : str, default "isolationforest,lesinn"
         Names from the catalog with commas between them, each with settings in parentheses where it has other ones than
-        its own defaults: "ecod(tail_error=0.02),mad".
+        its own defaults: "ecod(tail_error=0.02),mad". The default takes features one by one, and all together.
     combine : {"fisher", "stouffer", "minimum", "cauchy"}, default "fisher"
         How p-values become one. "fisher" adds their logarithms (Fisher, 1932): many members that are somewhat surprised
         count, and one that is very much so. "stouffer" adds them as standard normal values (Stouffer et al., 1949): the
@@ -83,7 +83,7 @@ class Ensemble(Detector):
         self,
         contamination: float = 0.01,
         *,
-        detectors: str = "ecod,isolationforest,pca",
+        detectors: str = "isolationforest,lesinn",
         combine: Literal["fisher", "stouffer", "minimum", "cauchy"] = "fisher",
         infinite: Literal["error", "missing"] = "error",
     ) -> None:

@@ -109,11 +109,7 @@ class KNN(Detector):
         check_whole("seed", self.seed, 0, most=2**64 - 1)
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
-        moments = np.empty((panel.n_assets * panel.n_features, 3))
-        variance.learn(panel.values, panel.offsets, moments)
-        centers, spreads = location(moments, panel.n_assets)
-        if not self.scale:
-            spreads = np.where(spreads > 0.0, 1.0, 0.0)
+        centers, spreads = scales(panel, bool(self.scale))
         counts = np.diff(panel.offsets)
         sizes = counts if self.sample is None else np.minimum(counts, self.sample)
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -137,13 +133,13 @@ class KNN(Detector):
     def _measured(
         self, state: Mapping[str, Ragged], panel: Panel, taken: NDArray[np.int64], top: int | None
     ) -> tuple[Floats, Contributions]:
-        panel, scores = _like(state, panel), np.empty(panel.n_rows)
+        panel, scores = like_neighbours(state, panel), np.empty(panel.n_rows)
         shape = (panel.n_rows, panel.n_features if top is None else min(top, panel.n_features))
         features, parts = np.empty(shape, np.int32), np.empty(shape)
         kernels.score(
             panel.values,
             panel.offsets,
-            _neighbours(state, panel.n_features),
+            neighbours_of(state, panel.n_features),
             self.neighbors,
             self.method == "mean",
             taken,
@@ -155,23 +151,32 @@ class KNN(Detector):
         return scores, Contributions(features, parts)
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
-        panel, ranges = _like(models.state, panel), Ranges.from_state(models.state)
+        panel, ranges = like_neighbours(models.state, panel), Ranges.from_state(models.state)
         features = contributions.feature
         if self.method == "mean":
             limit = limits(lambda given, rows: self._score(given.state, rows, 0)[0], models, panel, features,
                            ranges.medians())  # fmt: skip
         else:
             limit = np.full(features.shape, np.nan)
-            neighbours = _neighbours(models.state, panel.n_features)
+            neighbours = neighbours_of(models.state, panel.n_features)
             kernels.limits(panel.values, panel.offsets, neighbours, self.neighbors, models.threshold, features, limit)
         return ranges.evidence(panel, contributions, limit)
 
 
-def _like(state: Mapping[str, Ragged], panel: Panel) -> Panel:
+def scales(panel: Panel, scaled: bool) -> tuple[Floats, Floats]:
+    """Return the mean of each feature and what it is divided by, shape (n_assets, n_features); 0 for a constant."""
+    moments = np.empty((panel.n_assets * panel.n_features, 3))
+    variance.learn(panel.values, panel.offsets, moments)
+    centers, spreads = location(moments, panel.n_assets)
+    return centers, spreads if scaled else np.where(spreads > 0.0, 1.0, 0.0)
+
+
+def like_neighbours(state: Mapping[str, Ragged], panel: Panel) -> Panel:
     """Return the panel in the precision that was learned from, so that a constant equals itself."""
     return panel.astype(state["neighbours"].values.dtype)
 
 
-def _neighbours(state: Mapping[str, Ragged], n_features: int) -> Neighbours:
+def neighbours_of(state: Mapping[str, Ragged], n_features: int) -> Neighbours:
+    """Return what the kernels take the kept rows as."""
     centers, spreads = (state[name].values.reshape(-1, n_features) for name in ("centers", "spreads"))
     return Neighbours(centers, spreads, state["neighbours"].offsets // n_features, state["neighbours"].values)

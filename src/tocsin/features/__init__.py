@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tocsin.features.steps.catalog import step_catalog
     from tocsin.features.steps.differences import Difference
     from tocsin.features.steps.lags import Lags, Subsequence
+    from tocsin.features.steps.logarithm import Log
     from tocsin.features.steps.scaling import Standardise
     from tocsin.features.steps.selection import Select
     from tocsin.features.steps.smoothing import Smooth
@@ -24,6 +25,7 @@ _HOMES = {
     "Difference": "tocsin.features.steps.differences",
     "Feature": "tocsin.features.recipe",
     "Lags": "tocsin.features.steps.lags",
+    "Log": "tocsin.features.steps.logarithm",
     "Recipe": "tocsin.features.recipe",
     "Select": "tocsin.features.steps.selection",
     "Smooth": "tocsin.features.steps.smoothing",
@@ -35,8 +37,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Bands", "Calendar", "Difference", "Feature", "Lags", "Recipe", "Select", "Smooth", "Standardise", "Step",
-    "Subsequence", "Window", "step_catalog",
+    "Bands", "Calendar", "Difference", "Feature", "Lags", "Log", "Recipe", "Select", "Smooth", "Standardise",
+    "Step", "Subsequence", "Window", "step_catalog",
 ]  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def choose(
 
 
 @kernel
-def _lay_out(neighbours: Neighbours, asset: int, n_features: int) -> tuple[NDArray[np.int64], Floats, bool]:
+def lay_out(neighbours: Neighbours, asset: int, n_features: int) -> tuple[NDArray[np.int64], Floats, bool]:
     """Return which features vary, standard scores of the kept rows in these, and whether any is missing."""
     first, kept = neighbours.starts[asset], neighbours.starts[asset + 1] - neighbours.starts[asset]
     raw = neighbours.rows[first * n_features : (first + kept) * n_features].reshape((n_features, kept))
@@ -75,7 +75,7 @@ def _lay_out(neighbours: Neighbours, asset: int, n_features: int) -> tuple[NDArr
 
 
 @kernel
-def _measure(query: Floats, laid: Floats, gaps: bool, distances: Floats, seen: Floats) -> None:
+def measure(query: Floats, laid: Floats, gaps: bool, distances: Floats, seen: Floats) -> None:
     """Write the squared distance of a row to each that is kept.
 
     With gaps it is that of the features both have, times all by how many these are; infinite where these are none.
@@ -128,7 +128,7 @@ def _nearest(distances: Floats, skip: int, best: Floats, named: NDArray[np.int64
 
 
 @kernel
-def _query(
+def standardise(
     values: NDArray[Any], row: int, neighbours: Neighbours, asset: int, active: NDArray[np.int64], query: Floats
 ) -> tuple[int, bool]:
     """Write a row's standard scores; return how many values differ from a constant and whether one is missing."""
@@ -144,7 +144,7 @@ def _query(
 
 
 @kernel
-def _score_of(best: Floats, found: int, mean: bool) -> float:
+def score_of(best: Floats, found: int, mean: bool) -> float:
     """Return the distance to the last of the nearest rows, or the mean of all; 0 if there is none."""
     if found == 0:
         return 0.0
@@ -157,7 +157,7 @@ def _score_of(best: Floats, found: int, mean: bool) -> float:
 
 
 @kernel
-def _share_out(
+def share_out(
     values: NDArray[Any], row: int, neighbours: Neighbours, asset: int, active: NDArray[np.int64], query: Floats,
     laid: Floats, best: Floats, named: NDArray[np.int64], found: int, mean: bool, parts: Floats,
 ) -> None:  # fmt: skip
@@ -204,15 +204,15 @@ def score(
     for asset in range(len(offsets) - 1):
         if offsets[asset] == offsets[asset + 1]:
             continue
-        active, laid, any_gaps = _lay_out(neighbours, asset, n_features)
+        active, laid, any_gaps = lay_out(neighbours, asset, n_features)
         query, distances, seen = np.empty(len(active)), np.empty(laid.shape[1]), np.empty(laid.shape[1])
         for row in range(offsets[asset], offsets[asset + 1]):
-            outside, gaps = _query(values, row, neighbours, asset, active, query)
-            _measure(query, laid, gaps or any_gaps, distances, seen)
+            outside, gaps = standardise(values, row, neighbours, asset, active, query)
+            measure(query, laid, gaps or any_gaps, distances, seen)
             found = _nearest(distances, taken[row], best, named)
-            scores[row] = _score_of(best, found, mean) + outside * BEYOND
+            scores[row] = score_of(best, found, mean) + outside * BEYOND
             if top > 0:
-                _share_out(values, row, neighbours, asset, active, query, laid, best, named, found, mean, parts)
+                share_out(values, row, neighbours, asset, active, query, laid, best, named, found, mean, parts)
                 name_heaviest(parts, dense, features[row : row + 1], contributions[row : row + 1])
 
 
@@ -282,7 +282,7 @@ def limits(
     for asset in range(len(offsets) - 1):
         if offsets[asset] == offsets[asset + 1]:
             continue
-        active, laid, any_gaps = _lay_out(neighbours, asset, n_features)
+        active, laid, any_gaps = lay_out(neighbours, asset, n_features)
         kept = laid.shape[1]
         query, distances, seen, factors = np.empty(len(active)), np.empty(kept), np.empty(kept), np.ones(kept)
         for row in range(offsets[asset], offsets[asset + 1]):
@@ -290,10 +290,10 @@ def limits(
                 feature = features[row, place]
                 if feature < 0:
                     continue
-                outside, gaps = _query(values, row, neighbours, asset, active, query)
+                outside, gaps = standardise(values, row, neighbours, asset, active, query)
                 gaps |= any_gaps
-                _measure(query, laid, gaps, distances, seen)
-                total = _score_of(best, _nearest(distances, -1, best, named), False) + outside * BEYOND
+                measure(query, laid, gaps, distances, seen)
+                total = score_of(best, _nearest(distances, -1, best, named), False) + outside * BEYOND
                 center, spread = neighbours.centers[asset, feature], neighbours.spreads[asset, feature]
                 if total <= thresholds[asset] or outside > 1 or (outside == 1 and spread > 0.0):
                     continue
@@ -314,9 +314,9 @@ def limits(
                 for _ in range(TRIES):
                     moved = step + slip * (further - step)
                     trial[feature, 0] = float(values[feature, row]) + moved * spread
-                    _query(trial, 0, neighbours, asset, active, query)
-                    _measure(query, laid, gaps, distances, seen)
-                    if _score_of(best, _nearest(distances, -1, best, named), False) <= thresholds[asset]:
+                    standardise(trial, 0, neighbours, asset, active, query)
+                    measure(query, laid, gaps, distances, seen)
+                    if score_of(best, _nearest(distances, -1, best, named), False) <= thresholds[asset]:
                         limit[row, place] = float(trial[feature, 0])
                         break
                     slip = min(max(2.0 * slip, smallest), 1.0)

@@ -149,6 +149,29 @@ def standardised(
 
 
 @kernel
+def logarithms(
+    values: NDArray[Any],
+    offsets: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    floors: NDArray[np.float64],
+    targets: NDArray[np.int64],
+    out: NDArray[Any],
+) -> None:
+    """Write the logarithm of each value, of its asset's floor of that feature, (n_assets, n_chosen), where it is lower.
+
+    Of a feature without a floor all are missing.
+    """
+    for column in range(len(chosen)):
+        source, target = values[chosen[column]], out[targets[column]]
+        for asset in range(len(offsets) - 1):
+            floor = floors[asset, column]
+            for row in range(offsets[asset], offsets[asset + 1]):
+                value = np.float64(source[row])
+                value = floor if value <= floor or floor != floor else value
+                target[row] = np.log(value)
+
+
+@kernel
 def masked(
     values: NDArray[Any],
     offsets: NDArray[np.int64],
