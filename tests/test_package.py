@@ -14,8 +14,8 @@ import tocsin
 
 PUBLIC = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "NearestWindow", "OnlineIsolationForest", "OnlineSTL", "PCA",
+    "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
     "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 STUDIES = (
     "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl", "periods",
-    "made_up",
+    "made_up", "ucr", "msl",
 )  # fmt: skip
 
 for study in sys.argv[1:] or STUDIES:

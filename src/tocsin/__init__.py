@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.isolation_forest import IsolationForest
     from tocsin.detectors.knn import KNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.nearest_window import NearestWindow
     from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.pca import PCA
     from tocsin.detectors.seasonal_naive import SeasonalNaive
@@ -57,6 +58,7 @@ _HOMES = {
     "KNN": "tocsin.detectors.knn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
+    "NearestWindow": "tocsin.detectors.nearest_window",
     "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
     "OnlineSTL": "tocsin.features.online",
     "PCA": "tocsin.detectors.pca",
@@ -81,8 +83,8 @@ _HOMES = {
 
 __all__ = [
     "Autoencoder", "CUSUM", "Decomposition", "Detection", "Detector", "Discord", "ECOD", "EWMA", "Ensemble", "Fleet",
-    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel",
-    "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
+    "HBOS", "IsolationForest", "KNN", "LightGBM", "MAD", "NearestWindow", "OnlineIsolationForest", "OnlineSTL", "PCA",
+    "Panel", "Recipe", "STL", "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "detect",
     "find_period", "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
