@@ -1,4 +1,4 @@
-"""What the studies of sub-sequences share: detectors of rows made to look at windows, and answers in hindsight."""
+"""What the studies of sub-sequences share: detectors of rows made to look at windows, in hindsight."""
 
 from __future__ import annotations
 
@@ -12,38 +12,19 @@ LONG = 100_000
 """How many training rows to compare with: all there are, since each may show a normal state that no other does."""
 
 
-class Windows:
-    """A detector of rows that looks at windows of the first feature, as long as its strongest lag in training."""
+def of_windows(cases, make):
+    """Yield each case with scores of its rows by a detector of rows, made anew, that looks at windows instead.
 
-    def __init__(self, detector):
-        self.detector = detector
-
-    def fit(self, X):
-        self.width = min(strongest_lag(X[:, 0]), len(X) // 4)
-        self.before = X[len(X) - self.width + 1 :, 0]
-        self.detector.fit(np.lib.stride_tricks.sliding_window_view(X[:, 0], self.width))
-        return self
-
-    def hindsight(self, X):
-        windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([self.before, X[:, 0]]), self.width)
-        scores = self.detector.decision_function(windows)
-        padded = np.concatenate([scores, np.zeros(self.width - 1)])
-        return np.lib.stride_tricks.sliding_window_view(padded, self.width).mean(axis=1)
-
-
-def in_hindsight(cases, make, features=None):
-    """Yield each case with the scores of its rows in hindsight, by a detector that is made anew for it."""
+    Windows are of the first feature, as long as its strongest lag in training. The score of a row is the mean over the
+    windows that hold it.
+    """
     for case in cases:
-        columns = list(case.features if features is None else features)
-        training, rows = (frame.select(columns).to_numpy().astype(float) for frame in (case.training, case.test))
+        training, rows = (frame[case.features[0]].to_numpy().astype(float) for frame in (case.training, case.test))
+        width = min(strongest_lag(training), len(training) // 4)
+        past = np.lib.stride_tricks.sliding_window_view(training, width)
+        windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([training[1 - width :], rows]), width)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scikit-learn and NumPy warn of constant channels
-            yield case, make().fit(training).hindsight(rows)
-
-
-def in_time(cases, make, features=None):
-    """Yield each case with the scores that its rows have when they come."""
-    for case in cases:
-        columns = list(case.features if features is None else features)
-        training, rows = (frame.select(columns).to_numpy().astype(float) for frame in (case.training, case.test))
-        yield case, make().fit(training).decision_function(rows)
+            scores = make().fit(past).decision_function(windows)
+        padded = np.concatenate([scores, np.zeros(width - 1)])
+        yield case, np.lib.stride_tricks.sliding_window_view(padded, width).mean(axis=1)

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from itertools import islice
 
 from benchmarks.quality.data import find
-from benchmarks.quality.subsequences import LONG, Windows, in_hindsight, in_time
+from benchmarks.quality.subsequences import LONG, of_windows
 from tocsin import KNN, PCA, Discord, IsolationForest, NearestWindow, protocol
+from tocsin.evaluate.protocols.running import answers
 
 OURS = "NearestWindow, in hindsight"
 """One configuration for all: its window is the cycle that it finds, and it forgets no training row. Windows that lie
 over an anomaly are all far from training, so the row that most of them hold is where it was: that is hindsight."""
+TRIES = {
+    OURS: (answers, NearestWindow(keep=LONG, hindsight=True)),
+    "the same, 2,000 training rows kept": (answers, NearestWindow(hindsight=True)),
+    "the same, as rows are scored when they come": (answers, NearestWindow(keep=LONG)),
+    "Discord, in hindsight": (answers, Discord(keep=LONG, hindsight=True)),
+    "Discord, as rows are scored when they come": (answers, Discord(keep=LONG)),
+    "PCA of windows, in hindsight": (of_windows, PCA),
+    "KNN of windows, in hindsight": (of_windows, KNN),
+    "isolation forest of windows, in hindsight": (of_windows, IsolationForest),
+}
 
 
 def main() -> None:
     """Print the share of series whose anomaly is located, ours and others, and what ours does not locate."""
     ucr = protocol("ucr", find("ucr"))
-    tries = {
-        OURS: (in_hindsight, partial(NearestWindow, keep=LONG)),
-        "the same, 2,000 training rows kept": (in_hindsight, NearestWindow),
-        "the same, the row that scores highest in time": (in_time, partial(NearestWindow, keep=LONG)),
-        "Discord, in hindsight": (in_hindsight, partial(Discord, keep=LONG)),
-        "Discord, in time": (in_time, partial(Discord, keep=LONG)),
-        "PCA of windows": (in_hindsight, lambda: Windows(PCA())),
-        "KNN of windows": (in_hindsight, lambda: Windows(KNN())),
-        "isolation forest of windows": (in_hindsight, lambda: Windows(IsolationForest())),
-    }
     print("\nThe UCR anomaly archive: the anomaly located within 100 rows\n")
     print("| | located | by the contest's rule | CPU-seconds |")
     print("| --- | --- | --- | --- |")
     missed = []
-    for name, (answer, make) in tries.items():
-        next(answer(ucr.cases(), make))  # compile first
+    for name, (answer, detector) in TRIES.items():
+        list(answer(islice(ucr.cases(), 1), detector))  # compile
         started = time.process_time()
-        outcome = ucr.judge(answer(ucr.cases(), make))
+        outcome = ucr.judge(answer(ucr.cases(), detector))
         seconds = time.process_time() - started
         print(f"| {name} | {outcome.value:.1%} | {outcome['located_contest']:.1%} | {seconds:.1f} |", flush=True)
         if name == OURS:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.reference import matches as reference
-from tocsin import Discord, NearestWindow
-from tocsin.errors import DataError
+from tocsin import Discord, NearestWindow, Panel
+from tocsin.errors import ParameterError
 
 PERIOD = 24
 
@@ -66,7 +66,7 @@ def test_a_row_is_scored_the_same_whatever_follows_it():
 
 def test_shape_size_and_roughness_are_found_and_named():
     X = daily(60, features=2)
-    detector = NearestWindow().fit(X[:960])
+    detector, looking_back = NearestWindow().fit(X[:960]), NearestWindow(hindsight=True).fit(X[:960])
     assert detector.model_.state["windows"].values.tolist() == [PERIOD, PERIOD]
     for change in (
         lambda day: day[::-1],
@@ -75,7 +75,7 @@ def test_shape_size_and_roughness_are_found_and_named():
     ):
         later = X[960:].copy()
         later[120:144, 1] = change(later[120:144, 1])
-        hindsight = detector.hindsight(later)
+        hindsight = looking_back.decision_function(later)
         assert 120 <= hindsight.argmax() < 144
         assert hindsight[120:144].min() > 2.0 * np.median(hindsight)
         assert detector.explain(later, top=1).filter(row=143)["feature"].item() == "x1"
@@ -96,16 +96,26 @@ def test_what_training_repeats_closely_is_judged_closely():
     assert distances[24:36].max() < 0.8 * np.median(distances[156:])
 
 
-def test_hindsight_is_the_mean_of_all_windows_that_a_row_lies_in():
+@pytest.mark.parametrize("kind", [NearestWindow, Discord])
+def test_hindsight_is_the_mean_of_all_windows_that_a_row_lies_in(kind):
     X = daily(40, features=2)
-    for kind in (NearestWindow, Discord):
-        detector = kind(window=10).fit(X[:600])
-        parts = detector.attribute_panel(detector.model_, detector._panel(X[600:])).contribution
-        padded = np.vstack([parts, np.zeros((9, 2))])
-        expected = [padded[row : row + 10].mean(axis=0).max() for row in range(len(parts))]
-        np.testing.assert_allclose(detector.hindsight(X[600:]), expected, rtol=1e-12)
-    with pytest.raises(DataError, match="1 models for a panel of 0 assets"):
-        detector.hindsight_panel(detector.model_, detector._panel(X[:1]).take_assets(np.empty(0, np.int64)))
+    detector, looking_back = kind(window=10).fit(X[:600]), kind(window=10, hindsight=True).fit(X[:600])
+    said, back = (
+        each.attribute_panel(each.model_, Panel.of_matrix(X[600:])).contribution for each in (detector, looking_back)
+    )
+    padded = np.vstack([said, np.zeros((9, 2))])
+    np.testing.assert_allclose(back, [padded[row : row + 10].mean(axis=0) for row in range(len(said))])
+    np.testing.assert_array_equal(looking_back.decision_function(X[600:]), back.max(axis=1))
+    assert looking_back.explain(X[600:], top=1)["limit"].null_count() == len(said)
+    first, learned = (each.fit(X[:600, :1]).decision_scores_ for each in (detector, looking_back))
+    padded = np.append(first, np.zeros(9))
+    np.testing.assert_allclose(learned, [padded[row : row + 10].mean() for row in range(600)])
+    assert looking_back.threshold_ == pytest.approx(np.quantile(learned, 0.99), rel=0.05)
+
+
+def test_hindsight_is_yes_or_no():
+    with pytest.raises(ParameterError, match="hindsight must be True or False, not 'no'"):
+        NearestWindow(hindsight="no").fit(daily(10))
 
 
 def test_a_feature_that_stood_still_is_told_by_how_far_it_moves():

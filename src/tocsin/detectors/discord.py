@@ -36,6 +36,9 @@ class Discord(Windowed):
         32, and at most a quarter of the readings.
     keep : int, default 2000
         How many of an asset's last training rows a model keeps to compare with.
+    hindsight : bool, default False
+        Whether a row is scored by the mean over all windows that hold it, rather than by the one that ends with it. For
+        readings of the past: see Notes.
     infinite : {"error", "missing"}, default "error"
         Whether infinite readings are refused or taken as missing.
 
@@ -52,6 +55,12 @@ class Discord(Windowed):
     training, the first ``window - 1`` rows have the score 0. A missing value says nothing in the windows that it is in.
     A model is not changed by scoring, and later rows are compared with training alone: a fault stays a fault however
     often it comes.
+
+    A row's score is of the window that ends with it, since nothing later is known in time: it rises late, and stays up
+    for a window after the cause has gone. With `hindsight` the rows that most of the conspicuous windows hold score
+    highest, which says when it was. A row's score then depends on as many rows after it as well, so that it is not for
+    rows that are scored as they come; of a row near the end, the windows that are not complete say 0, and an
+    explanation has no limit.
 
     A contribution is what the feature's own sub-sequence says; the largest one is the score. The limit of an
     explanation is the nearest last value, tried on the way to the other readings of the window. Usual ranges and tail

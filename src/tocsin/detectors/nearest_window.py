@@ -44,6 +44,9 @@ class NearestWindow(Windowed):
         32, and at most a quarter of the readings.
     keep : int, default 2000
         How many of an asset's last training rows a model keeps to compare with.
+    hindsight : bool, default False
+        Whether a row is scored by the mean over all windows that hold it, rather than by the one that ends with it. For
+        readings of the past: see Notes.
     infinite : {"error", "missing"}, default "error"
         Whether infinite readings are refused or taken as missing.
 
@@ -60,7 +63,13 @@ class NearestWindow(Windowed):
     their number or, where they have times, if the first one comes at most one sampling interval late; otherwise, and in
     training, the first ``window - 1`` rows have the score 0. A missing value says nothing in the windows that it is in.
     A model is not changed by scoring, and later rows are compared with training alone: a fault stays a fault however
-    often it comes. `hindsight` says of past rows when it was.
+    often it comes.
+
+    A row's score is of the window that ends with it, since nothing later is known in time: it rises late, and stays up
+    for a window after the cause has gone. With `hindsight` the rows that most of the conspicuous windows hold score
+    highest, which says when it was. A row's score then depends on as many rows after it as well, so that it is not for
+    rows that are scored as they come; of a row near the end, the windows that are not complete say 0, and an
+    explanation has no limit.
 
     A contribution is what the feature's own window says; the largest one is the score. The limit of an explanation is
     the nearest last value, tried on the way to the other readings of the window. Usual ranges and tail probabilities
@@ -85,7 +94,7 @@ class NearestWindow(Windowed):
     >>> alerts = detector.predict(later)
     >>> int(alerts[:31].sum()), int(alerts[31:64].sum()), int(alerts[64:].sum())
     (0, 31, 0)
-    >>> int(detector.hindsight(later).argmax())
+    >>> int(detector.set_params(hindsight=True).fit(flow[:600, None]).decision_function(later).argmax())
     36
     """
 

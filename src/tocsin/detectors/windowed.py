@@ -29,9 +29,9 @@ SHORTEST = 4
 class Cell(NamedTuple):
     """One feature of one asset: what its rows are compared with, and its rows behind those that come before them.
 
-    `rows` are its rows in the panel, `kept` the readings of training that the model has, `recent` the rows' readings
-    behind the ``window - 1`` before them (NaN where they do not follow on), and `place` is where the first window of
-    `recent` begins in `kept`: before its beginning, if negative, or after its end.
+    `rows` are its rows in the panel that a window ends with, `kept` the readings of training that the model has,
+    `recent` the rows' readings behind the ``window - 1`` before them (NaN where they do not follow on), and `place` is
+    where the first window of `recent` begins in `kept`: before its beginning, if negative, or after its end.
     """
 
     asset: int
@@ -46,7 +46,8 @@ class Cell(NamedTuple):
 class Windowed(Detector):
     """A detector that says of each feature how unlike any window of training the window is that ends with a row.
 
-    A feature contributes what its own window says. These are no parts of a sum: the largest one is the score.
+    A feature contributes what its own window says. These are no parts of a sum: the largest one is the score. With
+    `hindsight` it is the mean of what the windows say that hold a row.
     """
 
     temporal: ClassVar[bool] = True
@@ -57,11 +58,13 @@ class Windowed(Detector):
         *,
         window: int | None = None,
         keep: int = 2000,
+        hindsight: bool = False,
         infinite: Literal["error", "missing"] = "error",
     ) -> None:
         self.contamination = contamination
         self.window = window
         self.keep = keep
+        self.hindsight = hindsight
         self.infinite = infinite
 
     @abstractmethod
@@ -85,6 +88,8 @@ class Windowed(Detector):
         window, keep = self._sizes
         if keep < 2 * (window or SHORTEST):
             raise ParameterError(f"keep must be at least two windows, {2 * (window or SHORTEST)} rows, not {keep}")
+        if not isinstance(self.hindsight, bool | np.bool_):
+            raise ParameterError(f"hindsight must be True or False, not {self.hindsight!r}")
 
     @property
     def _sizes(self) -> tuple[int | None, int]:
@@ -108,30 +113,6 @@ class Windowed(Detector):
                 f"give more rows or a shorter window"
             )
         return super().fit(X, y)
-
-    def hindsight(self, X: ArrayLike) -> Floats:
-        """Return the score of each row in hindsight, shape (n_rows,): what all windows say that it lies in.
-
-        A row's score is of the window that ends with it, since nothing later is known in time; so it rises late, and
-        stays up for a window after the cause has gone. Looking back, the mean over the windows that hold a row says
-        when it was. Of rows near the end, whose windows are not complete, the missing ones say 0.
-        """
-        return self.hindsight_panel(self._fitted(), self._panel(X))
-
-    def hindsight_panel(self, models: Models, panel: Panel) -> Floats:
-        """Return the score of each row of a panel in hindsight, shape (n_rows,); see `hindsight`.
-
-        `models` are those of the panel's assets, in the same order. Costs as much as scoring, and a step for each row
-        and each reading of its window.
-        """
-        if len(models) != panel.n_assets:
-            raise DataError(f"{len(models)} models for a panel of {panel.n_assets} assets")
-        units = self._units(models.state, panel)
-        for cell in cells_of(models.state, panel):
-            said = np.append(units[cell.feature, cell.rows], np.zeros(cell.window - 1))
-            around = np.lib.stride_tricks.sliding_window_view(said, cell.window)
-            units[cell.feature, cell.rows] = around.mean(axis=1)
-        return largest(units, 0)[0]
 
     def remarks(self, models: Models) -> dict[str, int]:
         """Return of how many assets there were too few readings to compare, and how long windows are of how many."""
@@ -165,6 +146,8 @@ class Windowed(Detector):
                 np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             ),
         }
+        if self.hindsight:
+            _spread(units, windows, panel)
         return {**state, **found, **Ranges.learn(panel).to_state()}, largest(units, 0)[0]
 
     def _windows(self, panel: Panel) -> NDArray[np.int64]:
@@ -181,16 +164,23 @@ class Windowed(Detector):
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
     ) -> tuple[Floats, Contributions]:
-        return largest(self._units(state, panel), top)
+        return largest(self._said(state, panel), top)
+
+    def _said(self, state: Mapping[str, Ragged], panel: Panel) -> Floats:
+        """Return what is said of each value, shape (n_features, n_rows)."""
+        units = self._units(state, panel)
+        if self.hindsight:
+            _spread(units, state["windows"].values.reshape(-1, panel.n_features), panel)
+        return units
 
     def _evidence(self, models: Models, panel: Panel, contributions: Contributions) -> Evidence:
         features = contributions.feature
-        units, thresholds = self._units(models.state, panel), models.threshold[panel.asset_of_row]
-        over = units > thresholds
+        thresholds = models.threshold[panel.asset_of_row]
+        over = self._said(models.state, panel) > thresholds
         named = np.zeros(panel.values.shape, np.bool_)
         rows, places = np.nonzero(features >= 0)
         named[features[rows, places], rows] = True
-        asked = over & (over.sum(axis=0) == 1) & named
+        asked = over & (over.sum(axis=0) == 1) & named & (not self.hindsight)
         limit = self._limits(models.state, panel, np.where(asked, thresholds, np.nan))
         above = np.zeros(panel.values.shape, np.bool_)
         for cell in cells_of(models.state, panel):
@@ -219,3 +209,15 @@ def cells_of(state: Mapping[str, Ragged], panel: Panel) -> Iterator[Cell]:
             recent = np.concatenate([before, panel.values[feature, first:last].astype(np.float64)])
             place = len(values) - window + 1 if follows else len(values) + window
             yield Cell(int(asset), int(feature), slice(first, last), window, values, recent, place)
+
+
+def _spread(units: Floats, windows: NDArray[np.int64], panel: Panel) -> None:
+    """Replace what the window that ends with each row says by the mean over all that hold it; what is not there is 0.
+
+    `windows`, shape (n_assets, n_features), are their lengths. Costs a step for each reading of each window.
+    """
+    for asset, (first, last) in enumerate(zip(panel.offsets[:-1], panel.offsets[1:], strict=True)):
+        for feature in np.flatnonzero(windows[asset]):
+            window = int(windows[asset, feature])
+            said = np.append(units[feature, first:last], np.zeros(window - 1))
+            units[feature, first:last] = np.lib.stride_tricks.sliding_window_view(said, window).mean(axis=1)
