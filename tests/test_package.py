@@ -14,10 +14,10 @@ import tocsin
 
 PUBLIC = [
     "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
-    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "Novelty",
-    "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
-    "protocol", "protocols", "score_card", "stl",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD",
+    "NearestWindow", "Novelty", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL",
+    "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period",
+    "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 HEAVY = {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tocsin.detectors.knn import KNN
     from tocsin.detectors.lesinn import LeSiNN
     from tocsin.detectors.mad import MAD
+    from tocsin.detectors.nearest_window import NearestWindow
     from tocsin.detectors.novelty import Novelty
     from tocsin.detectors.online_isolation_forest import OnlineIsolationForest
     from tocsin.detectors.pca import PCA
@@ -64,6 +65,7 @@ _HOMES = {
     "LeSiNN": "tocsin.detectors.lesinn",
     "LightGBM": "tocsin.detectors.boosting",
     "MAD": "tocsin.detectors.mad",
+    "NearestWindow": "tocsin.detectors.nearest_window",
     "Novelty": "tocsin.detectors.novelty",
     "OnlineIsolationForest": "tocsin.detectors.online_isolation_forest",
     "OnlineSTL": "tocsin.features.online",
@@ -91,10 +93,10 @@ _HOMES = {
 
 __all__ = [
     "AdjustedChart", "Autoencoder", "CUSUM", "Competition", "Decomposition", "Detection", "Detector", "Discord",
-    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD", "Novelty",
-    "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL", "SeasonalNaive", "SpanMSTL",
-    "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period", "find_periods", "mstl",
-    "protocol", "protocols", "score_card", "stl",
+    "ECOD", "EWMA", "Ensemble", "Fleet", "HBOS", "IsolationForest", "KNN", "LeSiNN", "LightGBM", "MAD",
+    "NearestWindow", "Novelty", "OnlineIsolationForest", "OnlineSTL", "PCA", "Panel", "Recipe", "Rules", "STL",
+    "SeasonalNaive", "SpanMSTL", "SpanSTL", "TocsinError", "ZScore", "catalog", "compete", "detect", "find_period",
+    "find_periods", "mstl", "protocol", "protocols", "score_card", "stl",
 ]  # fmt: skip
 
 
