@@ -1,7 +1,8 @@
-"""Isolation trees: grown on sub-samples of an asset, packed as a model keeps them, and unpacked to be walked.
+"""Isolation trees: grown on sub-samples of an asset, kept packed, and unpacked to be walked.
 
 The nodes of a tree lie level by level, so that the two children of a node are neighbours and the place of a child
-follows from how many nodes before have split. A leaf is its own child under an infinite threshold: who walks on stays.
+follows from how many nodes before have split. Unpacked, a leaf is its own child under an infinite threshold: who walks
+on stays.
 
 Values are differences from a center of each feature in single precision, and a missing one is 0: at each split it goes
 to the side on which the center lies, which is where most of the rows are.
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import inlined, kernel
+from tocsin.kernels.lanes import LANES, WORD, aligned, gather, largest, pick, smallest
 from tocsin.kernels.philox import WORDS, Keys, Words, words
 
 EULER = 0.5772156649015329
@@ -43,7 +45,11 @@ class Trees(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """The trees of many assets; see `pack` for what is kept of a node."""
+    """The trees of one asset, or of many: how many nodes each has, and what is kept of a node.
+
+    Of each node there is the feature, -1 for a leaf, of each split the threshold, and of each leaf the mass. A tree has
+    one leaf more than splits, so that where each array begins follows from the number of nodes before.
+    """
 
     nodes: NDArray[np.int32]
     feature: NDArray[np.int16]
@@ -75,16 +81,35 @@ def empty_trees(n_trees: int, n_nodes: int) -> Trees:
 
 
 @kernel
-def center(values: NDArray[Any], centers: Floats, scales: Floats, out: Singles) -> None:
-    """Write the scaled differences of values of shape (n_features, n_rows) from the centers; of missing ones 0."""
+def blocks(n_rows: int, n_features: int) -> Singles:
+    """Return room for values in blocks of rows, shape (n_blocks, n_features, WORD).
+
+    A block of some hundred features stays in the nearest cache while it goes through all trees.
+    """
+    n_blocks = (n_rows + WORD - 1) // WORD
+    return aligned(n_blocks * n_features * WORD).reshape((n_blocks, n_features, WORD))
+
+
+@kernel
+def center(values: NDArray[Any], centers: Floats, out: Singles) -> None:
+    """Write the differences of values of shape (n_features, n_rows) from the centers, in blocks; of missing ones 0."""
+    whole = values.shape[1] // WORD
     for feature in range(values.shape[0]):
-        middle, scale, given, own = centers[feature], scales[feature], values[feature], out[feature]
-        for row in range(len(given)):
-            apart = (float(given[row]) - middle) * scale
-            known = apart == apart
-            apart = LARGEST if apart > LARGEST else apart
-            apart = -LARGEST if apart < -LARGEST else apart
-            own[row] = np.float32(apart) if known else np.float32(0.0)
+        middle, given = centers[feature], values[feature]
+        for block in range(whole):
+            own = out[block, feature]
+            for i in range(WORD):
+                own[i] = _apart(given[np.uint64(block * WORD + i)], middle)
+        for i in range(len(given) - whole * WORD):
+            out[whole, feature, i] = _apart(given[whole * WORD + i], middle)
+
+
+@inlined
+def _apart(value: Any, middle: Any) -> Any:
+    apart = float(value) - middle
+    apart = LARGEST if apart > LARGEST else apart
+    apart = -LARGEST if apart < -LARGEST else apart
+    return np.float32(apart if apart == apart else 0.0)
 
 
 @inlined
@@ -93,44 +118,44 @@ def below(word: Any, count: Any) -> Any:
     return np.int64((np.uint64(word) * np.uint64(count)) >> np.uint64(32))
 
 
-@kernel
-def draw(keys: Keys, tree: int, stream: int, place: Ints, drawn: Words) -> Any:
-    """Return the next random word of a tree; `place` is where its sequence is."""
-    at = place[0] & (WORDS - 1)
-    if at == 0:
-        words(keys, np.int64(0), tree, stream, place[0] // WORDS, drawn)
-    place[0] += 1
-    return drawn[at]
+@inlined
+def share(word: Any) -> Any:
+    """Return a number between 0 and 1 from a random word."""
+    return (float(word) + 0.5) * 2.0**-32
 
 
 @kernel
-def sample(rows: NDArray[Any], size: int, keys: Keys, tree: int, stream: int, place: Ints, drawn: Words) -> None:
+def draw(keys: Keys, tree: int, stream: int, at: int, drawn: Words) -> Any:
+    """Return random word number `at` of a tree; `drawn` keeps those around it."""
+    if at & (WORDS - 1) == 0:
+        words(keys, np.int64(0), tree, stream, at // WORDS, drawn)
+    return drawn[at & (WORDS - 1)]
+
+
+@kernel
+def sample(rows: NDArray[Any], size: int, keys: Keys, tree: int, stream: int, drawn: Words) -> None:
     """Bring a random choice of `size` rows to the front, without replacement.
 
-    One word a row, as `draw` would return them. Places are unsigned, which spares a look whether they count from the
-    end.
+    One word a row, from the first on, as `draw` would return them. Places are unsigned, which spares a look whether
+    they count from the end.
     """
-    at = np.uint64(place[0])
     for i in range(np.uint64(size)):
-        word = at & np.uint64(WORDS - 1)
+        word = i & np.uint64(WORDS - 1)
         if word == 0:
-            words(keys, np.int64(0), tree, stream, np.int64(at // np.uint64(WORDS)), drawn)
-        at += np.uint64(1)
+            words(keys, np.int64(0), tree, stream, np.int64(i // np.uint64(WORDS)), drawn)
         j = i + np.uint64(below(drawn[word], len(rows) - np.int64(i)))
         row = rows[i]
         rows[i] = rows[j]
         rows[j] = row
-    place[0] = np.int64(at)
 
 
 @kernel
-def varying(x: Singles) -> Ints:
+def varying(x: Singles, n_rows: int) -> Ints:
     """Return which features have more than one value."""
-    found, count = np.empty(x.shape[0], np.int64), 0
-    for feature in range(x.shape[0]):
-        own = x[feature]
-        for row in range(1, len(own)):
-            if own[row] != own[0]:
+    found, count = np.empty(x.shape[1], np.int64), 0
+    for feature in range(x.shape[1]):
+        for row in range(1, n_rows):
+            if x[row // WORD, feature, row % WORD] != x[0, feature, 0]:
                 found[count] = feature
                 count += 1
                 break
@@ -138,125 +163,166 @@ def varying(x: Singles) -> Ints:
 
 
 @kernel
-def grow(x: Singles, size: int, limit: int, keys: Keys, stream: int, n_trees: int, trees: Trees) -> None:
-    """Grow all trees of one asset from values of shape (n_features, n_rows), each from `size` of the rows.
+def depth_limit(size: int) -> int:
+    """Return how deep trees grown from so many rows are at most."""
+    return int(np.ceil(np.log2(max(size, 2))))
 
-    A node draws a feature until one has two values there, and splits uniformly between the smallest and the largest.
+
+class Room(NamedTuple):
+    """Working memory of a tree that grows.
+
+    `near` and `far` hold the places of the rows of this level of nodes and of the next one, node by node, and `begins`
+    and `counts` say where a node's are; `values` are those of one node and feature, `low` and `high` their extremes.
     """
-    features, rows = varying(x), np.arange(x.shape[1]).astype(np.uint32)
-    first, last = np.empty(2 * size, np.int32), np.empty(2 * size, np.int32)
-    values, right = np.empty(size, np.float32), np.empty(size, np.uint32)
-    place, drawn = np.zeros(1, np.int64), np.empty(WORDS, np.uint32)
-    for tree in range(n_trees):
-        place[0] = 0
-        sample(rows, size, keys, tree, stream, place, drawn)
-        at = trees.starts[tree]
-        first[0], last[0], trees.depth[at] = 0, size, 0
-        node, end = 0, 1
-        while node < end:
-            begin = first[node]
-            part = rows[begin : last[node]]
-            count, here = len(part), at + node
-            feature, low, high = np.int64(-1), np.float32(0.0), np.float32(0.0)
-            if count > 1 and trees.depth[here] < limit:
-                feature, low, high = _choose(x, part, features, keys, tree, stream, place, drawn, values)
-            trees.mass[here] = count
-            if feature < 0:
-                trees.feature[here], trees.threshold[here], trees.left[here] = 0, np.inf, node
-            else:
-                share = (float(draw(keys, tree, stream, place, drawn)) + 0.5) * 2.0**-32
-                threshold = np.float32(float(low) + share * (float(high) - float(low)))
-                threshold = threshold if threshold < high else low
-                kept = partition(part, values, threshold, right)
-                trees.feature[here], trees.threshold[here], trees.left[here] = feature, threshold, end
-                first[end], last[end], first[end + 1], last[end + 1] = begin, begin + kept, begin + kept, last[node]
-                trees.depth[at + end], trees.depth[at + end + 1] = trees.depth[here] + 1, trees.depth[here] + 1
-                end += 2
-            node += 1
-        trees.starts[tree + 1] = at + end
+
+    near: NDArray[np.uint32]
+    far: NDArray[np.uint32]
+    begins: Ints
+    counts: Ints
+    values: Singles
+    low: Singles
+    high: Singles
+    drawn: Words
 
 
 @kernel
-def _choose(
-    x: Singles,
-    part: NDArray[np.uint32],
+def room_to_grow(size: int) -> Room:
+    """Return the working memory for trees grown from `size` rows."""
+    return Room(
+        np.zeros(size + LANES, np.uint32),
+        np.zeros(size + LANES, np.uint32),
+        np.empty(2 * size, np.int64),
+        np.empty(2 * size, np.int64),
+        np.empty(size + LANES, np.float32),
+        np.empty(LANES, np.float32),
+        np.empty(LANES, np.float32),
+        np.empty(WORDS, np.uint32),
+    )
+
+
+@kernel
+def grow(x: Singles, n_rows: int, size: int, keys: Keys, stream: int, packed: Packed) -> int:
+    """Grow all trees of one asset from blocks of values, each from `size` of the rows; return their number of nodes.
+
+    A node draws a feature until one has two values there, and splits uniformly between the smallest and the largest.
+    `packed` is given with room enough.
+    """
+    features, rows, room = varying(x, n_rows), np.arange(n_rows).astype(np.uint32), room_to_grow(size)
+    flat, width = x.reshape(-1), np.uint32(x.shape[1] * WORD)
+    nodes = 0
+    for tree in range(len(packed.nodes)):
+        sample(rows, size, keys, tree, stream, room.drawn)
+        for i in range(size):
+            room.near[i] = rows[i] // np.uint32(WORD) * width + rows[i] % np.uint32(WORD)
+        splits = (nodes - tree) // 2
+        packed.nodes[tree] = _grow_tree(
+            flat,
+            features,
+            size,
+            keys,
+            tree,
+            stream,
+            room,
+            packed.feature[nodes:],
+            packed.threshold[splits:],
+            packed.mass[nodes - splits :],
+        )
+        nodes += packed.nodes[tree]
+    return nodes
+
+
+@kernel
+def _grow_tree(
+    flat: Singles,
     features: Ints,
+    size: int,
     keys: Keys,
     tree: int,
     stream: int,
-    place: Ints,
-    drawn: Words,
-    values: Singles,
-) -> tuple[int, float, float]:
-    """Return a random feature that has two values among some rows, and its extremes; -1 if there is none.
-
-    Features that were tried in vain move to the end of `features` and are not tried again here. `values` receives the
-    rows' values.
-    """
-    left = len(features)
-    while left > 0:
-        pick = below(draw(keys, tree, stream, place, drawn), left)
-        feature = features[pick]
-        low, high = _gather(x[feature], part, values)
-        if low < high:
-            return feature, low, high
-        left -= 1
-        features[pick] = features[left]
-        features[left] = feature
-    return np.int64(-1), np.float32(0.0), np.float32(0.0)
-
-
-@kernel
-def _gather(column: Singles, part: NDArray[np.uint32], values: Singles) -> tuple[float, float]:
-    """Copy a feature's values of some rows, and return their extremes, taken of every fourth value side by side."""
-    a = column[part[0]]
-    b, c, d, e, f, g, h = a, a, a, a, a, a, a
-    even = len(part) & -4
-    for i in range(0, even, 4):
-        at = np.uint64(i)
-        p, q = column[part[at]], column[part[at + np.uint64(1)]]
-        r, s = column[part[at + np.uint64(2)]], column[part[at + np.uint64(3)]]
-        values[at], values[at + np.uint64(1)], values[at + np.uint64(2)], values[at + np.uint64(3)] = p, q, r, s
-        a, b, c, d = p if p < a else a, q if q < b else b, r if r < c else c, s if s < d else d
-        e, f, g, h = p if p > e else e, q if q > f else f, r if r > g else g, s if s > h else h
-    for i in range(even, len(part)):
-        last = column[part[i]]
-        values[i] = last
-        a, e = last if last < a else a, last if last > e else e
-    return min(a, b, c, d), max(e, f, g, h)
+    room: Room,
+    feature: NDArray[np.int16],
+    threshold: Singles,
+    mass: NDArray[np.uint16],
+) -> int:
+    """Grow one tree from the rows at the places in `room.near`; return its number of nodes."""
+    begins, counts, near, far = room.begins, room.counts, room.near, room.far
+    begins[0], counts[0] = 0, size
+    level, limit, upto = 0, depth_limit(size), 1
+    node, end, splits, word = 0, 1, 0, size
+    while node < end:
+        if node == upto:
+            level, upto, near, far = level + 1, end, far, near
+        begin, count = begins[node], counts[node]
+        part, left, low, high = near[begin:], len(features), np.float32(0.0), np.float32(0.0)
+        chosen = np.int64(-1)
+        while left > 0 and count > 1 and level < limit:
+            at = below(draw(keys, tree, stream, word, room.drawn), left)
+            chosen, word = features[at], word + 1
+            low, high = _extremes(flat[chosen * WORD :], part, count, room)
+            if low < high:
+                break
+            chosen, left = np.int64(-1), left - 1  # tried in vain: to the end, where it is not tried again here
+            features[at], features[left] = features[left], features[at]
+        feature[node] = chosen
+        if chosen < 0:
+            mass[node - splits] = count
+        else:
+            drawn = share(draw(keys, tree, stream, word, room.drawn))
+            bound = np.float32(float(low) + drawn * (float(high) - float(low)))
+            bound = bound if bound < high else low
+            kept = _divide(part, count, room.values, bound, far[begin:])
+            threshold[splits] = bound
+            begins[end], counts[end], begins[end + 1], counts[end + 1] = begin, kept, begin + kept, count - kept
+            end, splits, word = end + 2, splits + 1, word + 1
+        node += 1
+    return end
 
 
 @kernel
-def partition(part: NDArray[Any], values: Singles, threshold: float, right: NDArray[Any]) -> int:
-    """Move rows whose value is above the threshold to the end, in their order; return how many are not."""
-    kept, moved = np.uint64(0), np.uint64(0)
-    for i in range(len(part)):
-        row, above = part[i], np.uint64(values[i] > threshold)
-        part[kept] = row
-        right[moved] = row
-        moved += above
-        kept += np.uint64(1) - above
-    for i in range(moved):
-        part[kept + i] = right[i]
-    return np.int64(kept)
+def _extremes(column: Singles, part: NDArray[np.uint32], count: int, room: Room) -> tuple[float, float]:
+    """Copy a feature's values of some rows to `room.values`, and return the smallest and the largest."""
+    room.low[:], room.high[:] = np.float32(np.inf), np.float32(-np.inf)
+    for at in range(0, count, LANES):
+        gather(column, part, at, count - at, room.values, room.low, room.high)
+    return smallest(room.low), largest(room.high)
+
+
+@kernel
+def _divide(part: NDArray[np.uint32], count: int, values: Singles, bound: float, out: NDArray[np.uint32]) -> int:
+    """Write the rows whose values are at most a bound and then those above it; return how many are not above it."""
+    kept = 0
+    for at in range(0, count, LANES):
+        kept += pick(part, values, at, count - at, bound, False, out, kept)
+    to = kept
+    for at in range(0, count, LANES):
+        to += pick(part, values, at, count - at, bound, True, out, to)
+    return kept
+
+
+@kernel
+def path_length(depth: int, mass: int) -> float:
+    """Return the length of a path that ends in a leaf: its depth and what its mass would add."""
+    return np.float32(np.rint((depth + average_path(float(mass))) * FRACTION) / FRACTION)
 
 
 @kernel
 def paths(trees: Trees, out: Singles) -> None:
-    """Write the path length of each leaf, its depth and what its mass would add, and 0 elsewhere."""
+    """Write the path length of each leaf, and 0 elsewhere."""
     for node in range(trees.starts[-1]):
-        out[node] = 0.0
-        if np.isinf(trees.threshold[node]):
-            exact = trees.depth[node] + average_path(float(trees.mass[node]))
-            out[node] = np.float32(np.rint(exact * FRACTION) / FRACTION)
+        leaf = np.isinf(trees.threshold[node])
+        out[node] = path_length(trees.depth[node], trees.mass[node]) if leaf else np.float32(0.0)
+
+
+@kernel
+def sample_size(packed: Packed) -> int:
+    """Return from how many rows an asset's trees were grown."""
+    n_leaves = (packed.nodes[0] + 1) // 2 if len(packed.nodes) else 0
+    return int(packed.mass[:n_leaves].sum())
 
 
 @kernel
 def pack(trees: Trees, first: int, splits: int, leaves: int, packed: Packed) -> tuple[int, int, int]:
-    """Append one asset's trees to the packed ones; return where the next one's begin.
-
-    Of each node there is the feature, -1 for a leaf, of each split the threshold, and of each leaf the mass.
-    """
+    """Append one asset's trees to the packed ones; return where the next one's begin."""
     for node in range(trees.starts[-1]):
         if np.isinf(trees.threshold[node]):
             packed.feature[first + node] = -1
@@ -272,7 +338,7 @@ def pack(trees: Trees, first: int, splits: int, leaves: int, packed: Packed) -> 
 @kernel
 def unpack(packed: Packed) -> Trees:
     """Return one asset's trees as `pack` was given them."""
-    trees = empty_trees(len(packed.nodes), len(packed.feature))
+    trees = empty_trees(len(packed.nodes), packed.nodes.sum())
     splits, leaves = 0, 0
     for tree in range(len(packed.nodes)):
         at = trees.starts[tree]

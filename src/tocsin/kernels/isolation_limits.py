@@ -37,8 +37,7 @@ def limits(
 
     `above` says on which side a value is unusual. Cost: a walk of all trees and a sort of some hundred steps.
     """
-    x = np.empty((values.shape[0], 1), np.float32)
-    ones = np.ones(values.shape[0])
+    x = isolation.blocks(1, values.shape[0])
     for asset in range(len(offsets) - 1):
         if not asked[offsets[asset] : offsets[asset + 1]].any():
             continue
@@ -50,13 +49,13 @@ def limits(
         for row in range(offsets[asset], offsets[asset + 1]):
             if not asked[row]:
                 continue
-            isolation.center(values[:, row : row + 1], centers[asset], ones, x)
+            isolation.center(values[:, row : row + 1], centers[asset], x)
             for place in range(features.shape[1]):
                 feature = features[row, place]
                 value = float(values[max(feature, 0), row])
                 if feature >= 0 and value == value:
                     high = above[row, place]
-                    total, count = steps(x[:, 0], feature, high, trees, path, edges, jumps)
+                    total, count = steps(x[0, :, 0], feature, high, trees, path, edges, jumps)
                     edge = _first_quiet(total, edges[:count], jumps[:count], high, trees, thresholds[asset])
                     if edge == edge:
                         limit[row, place] = _nearest(value, centers[asset, feature], edge, high, cell)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels import isolation
-from tocsin.kernels.isolation import Floats, Ints, Packed, Singles, Trees, below, draw, partition, sample
+from tocsin.kernels.isolation import Floats, Ints, Packed, Singles, Trees, below, depth_limit, draw, sample, share
 from tocsin.kernels.isolation_scores import asset_trees, doubled, room_for, to_scores
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.noise import NORMAL, add_noise
@@ -51,7 +51,7 @@ def fit(
     """
     n_assets, n_features = len(offsets) - 1, values.shape[0]
     largest = min(most, longest(offsets))
-    room = n_trees * (2 << _depth(largest))
+    room = n_trees * (2 << depth_limit(largest))
     trees = isolation.empty_trees(n_trees, room)
     ends, scales = np.zeros((3, n_assets + 1), np.int64), np.zeros((n_assets, n_features))
     packed, path = room_for(n_assets * n_trees, room), np.empty(room, np.float32)
@@ -64,7 +64,7 @@ def fit(
         standardize(own, centers[asset], scales[asset], x)
         used = np.flatnonzero(scales[asset])
         if size > 0:
-            grow(x, size, _depth(size), keys, used, n_trees, trees)
+            grow(x, size, depth_limit(size), keys, used, n_trees, trees)
         for tree in range(n_trees):
             packed.nodes[asset * n_trees + tree] = trees.starts[tree + 1] - trees.starts[tree]
         while len(packed.feature) < ends[0, asset] + room:
@@ -113,11 +113,6 @@ def score(
         to_scores(own, n_trees, trees.mass[0] if len(trees.mass) else 0)
         if wanted:
             contributions(x, trees, way, own, parts[first:last])
-
-
-@kernel
-def _depth(size: int) -> int:
-    return int(np.ceil(np.log2(max(size, 2))))
 
 
 @kernel
@@ -179,11 +174,12 @@ def tree_directions(
     flat = normals.reshape(n_splits * width)
     flat[:] = np.float32(0.0)
     add_noise(NORMAL, 1.0, 0.0, keys, np.int64(0), tree, NORMALS, np.int64(0), scratch, flat)
-    order, place, drawn = used.copy(), np.zeros(1, np.int64), scratch[:WORDS]
+    order, word, drawn = used.copy(), 0, scratch[:WORDS]
     for split in range(n_splits):
         for i in range(width):
             if width < len(order):
-                j = i + below(draw(keys, tree, AXES, place, drawn), len(order) - i)
+                j = i + below(draw(keys, tree, AXES, word, drawn), len(order) - i)
+                word += 1
                 feature = order[i]
                 order[i] = order[j]
                 order[j] = feature
@@ -199,12 +195,12 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, used: Ints, n_trees: int
     rows = np.arange(x.shape[0]).astype(np.int32)
     first, last = np.empty(2 << limit, np.int32), np.empty(2 << limit, np.int32)
     along, right = np.empty(size, np.float32), np.empty(size, np.int32)
-    place, drawn, scratch = np.zeros(1, np.int64), np.empty(WORDS, np.uint32), np.empty(2 * WORDS, np.uint32)
+    drawn, scratch = np.empty(WORDS, np.uint32), np.empty(2 * WORDS, np.uint32)
     most, width = (1 << limit) - 1, min(COMPONENTS, len(used))
     axes, normals = np.empty((most, width), np.int32), np.empty((most, width), np.float32)
     for tree in range(n_trees):
-        place[0] = 0
-        sample(rows, size, keys, tree, ROWS, place, drawn)
+        word = size
+        sample(rows, size, keys, tree, ROWS, drawn)
         tree_directions(keys, tree, used, scratch, axes, normals)
         at = trees.starts[tree]
         first[0], last[0], trees.depth[at] = 0, size, 0
@@ -214,7 +210,8 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, used: Ints, n_trees: int
             part = rows[begin : last[node]]
             threshold = np.float32(np.inf)
             if len(part) > 1 and trees.depth[here] < limit:
-                threshold = _intercept(x, part, axes[split], normals[split], keys, tree, place, drawn, along)
+                threshold = _intercept(x, part, axes[split], normals[split], keys, tree, word, drawn, along)
+                word += width
             trees.mass[here], trees.feature[here], trees.threshold[here] = len(part), 0, threshold
             trees.left[here] = node
             if not np.isinf(threshold):
@@ -228,6 +225,21 @@ def grow(x: Singles, size: int, limit: int, keys: Keys, used: Ints, n_trees: int
 
 
 @kernel
+def partition(part: NDArray[Any], values: Singles, threshold: float, right: NDArray[Any]) -> int:
+    """Move rows whose value is above the threshold to the end, in their order; return how many are not."""
+    kept, moved = np.uint64(0), np.uint64(0)
+    for i in range(len(part)):
+        row, above = part[i], np.uint64(values[i] > threshold)
+        part[kept] = row
+        right[moved] = row
+        moved += above
+        kept += np.uint64(1) - above
+    for i in range(moved):
+        part[kept + i] = right[i]
+    return np.int64(kept)
+
+
+@kernel
 def _intercept(
     x: Singles,
     part: NDArray[np.int32],
@@ -235,13 +247,14 @@ def _intercept(
     normals: Singles,
     keys: Keys,
     tree: int,
-    place: Ints,
+    word: int,
     drawn: Words,
     along: Singles,
 ) -> float:
     """Return how far along a direction a uniform point in the box of some rows lies; infinity if the box is a point.
 
-    `along` receives how far the rows lie, added up in the order in which `path_sums` does.
+    One word a component is drawn, from number `word` on. `along` receives how far the rows lie, added up in the order
+    in which `path_sums` does.
     """
     vary, point = False, np.float32(0.0)
     along[: len(part)] = np.float32(0.0)
@@ -252,8 +265,8 @@ def _intercept(
             value = x[part[i], axis]
             low, high = min(low, value), max(high, value)
             along[i] += normal * value
-        share = (float(draw(keys, tree, ROWS, place, drawn)) + 0.5) * 2.0**-32
-        point += normal * np.float32(float(low) + share * (float(high) - float(low)))
+        apart = share(draw(keys, tree, ROWS, word + k, drawn)) * (float(high) - float(low))
+        point += normal * np.float32(float(low) + apart)
         vary |= low < high
     return point if vary else np.float32(np.inf)
 
