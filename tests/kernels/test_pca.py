@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reference.distances import t2_and_q
-from tocsin.kernels import pca
+from tocsin.kernels import pca, pca_scores
 
 
 def planes(width, kept, seed=0):
@@ -26,7 +26,7 @@ def scored(values, known):
     n_rows = values.shape[1]
     statistics, scores = np.empty((2, n_rows)), np.empty(n_rows)
     none = np.empty((n_rows, 0), np.int32), np.empty((n_rows, 0))
-    pca.score(values, np.array([0, n_rows]), known, False, statistics, scores, *none)
+    pca_scores.score(values, np.array([0, n_rows]), known, False, statistics, scores, *none)
     return statistics, scores
 
 

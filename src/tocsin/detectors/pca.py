@@ -15,7 +15,7 @@ from tocsin.errors import DataError, ParameterError
 from tocsin.features.settings import check_whole
 from tocsin.kernels import comoments as products
 from tocsin.kernels import pca as kernels
-from tocsin.kernels import variance
+from tocsin.kernels import pca_limits, pca_scores, variance
 from tocsin.kernels.pca import Planes
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel
@@ -154,8 +154,8 @@ class PCA(Forgetful):
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         moments = np.empty((panel.n_assets, panel.n_features, 3))
-        variance.learn(panel.values, panel.offsets, moments.reshape(-1, 3))
-        together = _comoments(panel, np.ones(panel.n_rows), moments)
+        together = np.empty((panel.n_assets, products.triangle(panel.n_features)))
+        products.learn_both(panel.values, panel.offsets, moments, together)
         state = self._state(moments, together, panel.values.dtype)
         return state, self._score(state, panel, 0)[0]
 
@@ -172,7 +172,7 @@ class PCA(Forgetful):
         shape = (panel.n_rows, panel.n_features if top is None else min(top, panel.n_features))
         scores, statistics = np.empty(panel.n_rows), np.empty((2, panel.n_rows))
         found = Contributions(np.empty(shape, np.int32), np.empty(shape))
-        kernels.score(
+        pca_scores.score(
             panel.values,
             panel.offsets,
             _planes(state, panel.n_features),
@@ -188,7 +188,7 @@ class PCA(Forgetful):
         panel, features = _like(models.state, panel), contributions.feature
         above, limit = np.zeros(features.shape, np.bool_), np.full(features.shape, np.nan)
         planes = _planes(models.state, panel.n_features)
-        kernels.evidence(panel.values, panel.offsets, planes, models.threshold, features, above, limit)
+        pca_limits.evidence(panel.values, panel.offsets, planes, models.threshold, features, above, limit)
         named, assets = np.maximum(features, 0), panel.asset_of_row[:, None]
         weight, center, squares = np.moveaxis(_moments(models.state, panel.n_assets)[assets, named], 2, 0)
         scale = np.sqrt(squares / np.maximum(weight, 1.0))

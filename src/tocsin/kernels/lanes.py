@@ -79,6 +79,14 @@ def _fused(context: Any, a: Any, b: Any, c: Any) -> Any:
     return lanes(lanes, lanes, lanes), generate
 
 
+def _known(context: Any, vector: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        there = builder.fcmp_ordered("ord", arguments[0], arguments[0])
+        return builder.select(there, arguments[0], ir.Constant(VECTOR, [0.0] * LANES))
+
+    return lanes(lanes), generate
+
+
 def _total(context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         left, count = arguments[0], LANES
@@ -155,5 +163,7 @@ lesser: Any = (lambda a, b: np.where(a < b, a, b)) if PLAIN else _of_two(_chosen
 """Return ``a`` where it is less than ``b``, else ``b``, which may be NaN."""
 greater: Any = (lambda a, b: np.where(a > b, a, b)) if PLAIN else _of_two(_chosen(">"))
 """Return ``a`` where it is greater than ``b``, else ``b``, which may be NaN."""
+known: Any = (lambda vector: np.where(vector == vector, vector, 0.0)) if PLAIN else intrinsic(_known)
+"""Return a vector with 0 in the place of NaN."""
 total: Any = _plain_total if PLAIN else intrinsic(_total)
 """Return the sum of a vector's numbers: the upper half is added to the lower one until one is left."""
