@@ -20,7 +20,7 @@ from tocsin.kernels.pca import FAINT, Floats, Planes
 
 TILE = 32
 """Rows that are scored at once: 100 standard scores of each are 25 KB."""
-ABREAST = 4
+ABREAST = 5
 """Components whose coordinates are summed side by side."""
 BEYOND = 1e9
 """What a value adds that differs from a constant: infinite by rights, but a number."""
@@ -110,20 +110,41 @@ def gains(planes: Planes, asset: int) -> tuple[float, float]:
 
 
 @kernel
+def _standardise_all(values: NDArray[Any], first: int, tile: Tile) -> None:
+    """Standardise a whole tile, four vectors of rows at a time, whose squares are summed in registers."""
+    farthest, other_way = fill(FARTHEST), fill(-FARTHEST)
+    qa, qb, qc, qd = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+    for place in range(tile.counts[0]):
+        x, scores = values[tile.varying[place]], tile.scores[tile.varying[place]]
+        center, steep = fill(tile.centers[place]), fill(tile.steeps[place])
+        a = greater(other_way, lesser(farthest, (load(x, first) - center) * steep))
+        b = greater(other_way, lesser(farthest, (load(x, first + LANES) - center) * steep))
+        c = greater(other_way, lesser(farthest, (load(x, first + 2 * LANES) - center) * steep))
+        d = greater(other_way, lesser(farthest, (load(x, first + 3 * LANES) - center) * steep))
+        qa, qb, qc, qd = fused(a, a, qa), fused(b, b, qb), fused(c, c, qc), fused(d, d, qd)
+        store(scores, 0, a)
+        store(scores, LANES, b)
+        store(scores, 2 * LANES, c)
+        store(scores, 3 * LANES, d)
+    q = tile.measures[1]
+    store(q, 0, qa)
+    store(q, LANES, qb)
+    store(q, 2 * LANES, qc)
+    store(q, 3 * LANES, qd)
+
+
+@kernel
 def _standardise(values: NDArray[Any], first: int, rows: int, tile: Tile) -> None:
     """Write standard scores, and in the place of Q their squared length, NaN where a value is missing."""
-    q, whole = tile.measures[1], rows // LANES * LANES
-    farthest, other_way = fill(FARTHEST), fill(-FARTHEST)
+    if rows == TILE:
+        _standardise_all(values, first, tile)
+        return
+    q = tile.measures[1]
     q[:] = 0.0
     for place in range(tile.counts[0]):
         x, scores = values[tile.varying[place]], tile.scores[tile.varying[place]]
         center, steep = tile.centers[place], tile.steeps[place]
-        middle, slope = fill(center), fill(steep)
-        for row in range(0, whole, LANES):
-            z = greater(other_way, lesser(farthest, (load(x, first + row) - middle) * slope))
-            store(scores, row, z)
-            store(q, row, fused(z, z, load(q, row)))
-        for row in range(whole, rows):
+        for row in range(rows):
             z = (x[first + row] - center) * steep
             z = FARTHEST if z > FARTHEST else z
             z = -FARTHEST if z < -FARTHEST else z
@@ -192,42 +213,37 @@ def _fill_gaps(tile: Tile, rows: int, inside: float, off: float) -> None:
 
 @kernel
 def _coordinates(tile: Tile, rows: int) -> None:
-    """Write the coordinates along the components, four of them and sixteen rows at a time.
+    """Write the coordinates along the components, five of them and sixteen rows at a time.
 
-    The last four components may have been among those before, which gives the same once more.
+    The last five components may have been among those before, which gives the same once more.
     """
+    loadings, coordinates = tile.loadings, tile.coordinates
     for start in range(0, tile.counts[1], ABREAST):
-        first = max(min(start, tile.counts[1] - ABREAST), 0)
-        e, f, g, h = (
-            tile.loadings[first],
-            tile.loadings[first + 1],
-            tile.loadings[first + 2],
-            tile.loadings[first + 3],
-        )
-        a, b, c, d = (
-            tile.coordinates[first],
-            tile.coordinates[first + 1],
-            tile.coordinates[first + 2],
-            tile.coordinates[first + 3],
-        )
+        i = max(min(start, tile.counts[1] - ABREAST), 0)
+        p, q, r, s, t = loadings[i], loadings[i + 1], loadings[i + 2], loadings[i + 3], loadings[i + 4]
         for row in range(0, rows, 2 * LANES):
-            other = row + LANES
-            ax, bx, cx, dx = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-            ay, by, cy, dy = fill(0.0), fill(0.0), fill(0.0), fill(0.0)
-            for feature in range(len(e)):
+            ax, bx, cx, dx, ex = fill(0.0), fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+            ay, by, cy, dy, ey = fill(0.0), fill(0.0), fill(0.0), fill(0.0), fill(0.0)
+            for feature in range(len(p)):
                 scores = tile.scores[feature]
-                x, y = load(scores, row), load(scores, other)
-                u, v, w, z = fill(e[feature]), fill(f[feature]), fill(g[feature]), fill(h[feature])
+                x, y = load(scores, row), load(scores, row + LANES)
+                u, v, w = fill(p[feature]), fill(q[feature]), fill(r[feature])
                 ax, ay, bx, by = fused(u, x, ax), fused(u, y, ay), fused(v, x, bx), fused(v, y, by)
-                cx, cy, dx, dy = fused(w, x, cx), fused(w, y, cy), fused(z, x, dx), fused(z, y, dy)
-            store(a, row, ax)
-            store(a, other, ay)
-            store(b, row, bx)
-            store(b, other, by)
-            store(c, row, cx)
-            store(c, other, cy)
-            store(d, row, dx)
-            store(d, other, dy)
+                cx, cy = fused(w, x, cx), fused(w, y, cy)
+                u, v = fill(s[feature]), fill(t[feature])
+                dx, dy, ex, ey = fused(u, x, dx), fused(u, y, dy), fused(v, x, ex), fused(v, y, ey)
+            _put_down(coordinates[i], row, ax, ay)
+            _put_down(coordinates[i + 1], row, bx, by)
+            _put_down(coordinates[i + 2], row, cx, cy)
+            _put_down(coordinates[i + 3], row, dx, dy)
+            _put_down(coordinates[i + 4], row, ex, ey)
+
+
+@kernel
+def _put_down(along: Floats, row: int, x: Any, y: Any) -> None:
+    """Write sixteen coordinates."""
+    store(along, row, x)
+    store(along, row + LANES, y)
 
 
 @kernel
