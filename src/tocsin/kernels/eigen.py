@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.lanes import LANES, fill, fused, load, store, total
+from tocsin.kernels.registers import LANES, fill, fused, load, store, total
 
 Floats = NDArray[np.float64]
 

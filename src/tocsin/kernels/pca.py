@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tocsin.kernels import eigen
 from tocsin.kernels.eigen import Room
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.lanes import LANES
+from tocsin.kernels.registers import LANES
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ from tocsin.kernels.caches import fetch, rows_at_once
 from tocsin.kernels.fma import fma
 from tocsin.kernels.heaviest import name_heaviest
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.lanes import LANES, fill, fused, greater, lesser, load, store
 from tocsin.kernels.pca import FAINT, Floats, Planes
+from tocsin.kernels.registers import LANES, fill, fused, greater, lesser, load, store
 
 TILE = 32
 """Rows that are scored at once: 100 standard scores of each are 25 KB."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tocsin.kernels.caches import fetch
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.lanes import LANES, fill, fused, known, load, total
+from tocsin.kernels.registers import LANES, fill, fused, known, load, total
 
 BLOCK = 4096
 STRIDE = 4 * LANES

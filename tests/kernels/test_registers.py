@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.lanes import LANES, fill, fused, greater, known, lesser, load, store, total
+from tocsin.kernels.registers import LANES, fill, fused, greater, known, lesser, load, store, total
 
 
 @kernel
