@@ -35,6 +35,19 @@ def test_equals_numpy(width, dtype, rtol):
     assert (together[1] == 0).all()
 
 
+def test_many_rows_at_once_and_moments_with_them():
+    rng = np.random.default_rng(7)
+    rows = rng.normal(size=(2 * comoments.TILE + 30, 3)) @ rng.normal(size=(3, 3))
+    values, offsets = np.ascontiguousarray(rows.T), np.array([0, comoments.TILE + 1, len(rows)])
+    moments, together = learned(values, offsets)
+    both = np.empty_like(moments), np.empty_like(together)
+    comoments.learn_both(values, offsets, *both)
+    np.testing.assert_array_equal(moments, both[0])
+    np.testing.assert_array_equal(together, both[1])
+    np.testing.assert_allclose(together[0], triangle_of(rows[: offsets[1]]), rtol=1e-11)
+    np.testing.assert_allclose(together[1], triangle_of(rows[offsets[1] :]), rtol=1e-11)
+
+
 def test_merges_exactly():
     rows = np.random.default_rng(0).normal(size=(60, 3)) @ np.triu(np.ones((3, 3))) + 50
     values = np.ascontiguousarray(rows.T)

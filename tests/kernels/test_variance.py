@@ -28,6 +28,16 @@ def test_equals_numpy(dtype, rows):
     assert squares == pytest.approx(present.var() * len(present), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("first", [1e3, -1e9, np.nan])
+def test_an_outlier_ahead_costs_no_digits(first):
+    x = np.random.default_rng(5).normal(size=300)
+    x[0] = first
+    rest = of(np.append(x[:1], x))
+    present = np.append(x[:1], x)[np.isnan(first) * 2 :]
+    assert rest[1] == pytest.approx(present.mean(), rel=1e-13)
+    assert rest[2] == pytest.approx(((present - present.mean()) ** 2).sum(), rel=1e-13)
+
+
 @pytest.mark.parametrize("value", [0.1, -7.3, 1e15, 0.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_is_its_own_mean_and_has_no_spread(value, dtype):
