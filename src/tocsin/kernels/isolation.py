@@ -124,7 +124,7 @@ def share(word: Any) -> Any:
     return (float(word) + 0.5) * 2.0**-32
 
 
-@kernel
+@inlined
 def draw(keys: Keys, tree: int, stream: int, at: int, drawn: Words) -> Any:
     """Return random word number `at` of a tree; `drawn` keeps those around it."""
     if at & (WORDS - 1) == 0:
@@ -171,12 +171,12 @@ def depth_limit(size: int) -> int:
 class Room(NamedTuple):
     """Working memory of a tree that grows.
 
-    `near` and `far` hold the places of the rows of this level of nodes and of the next one, node by node, and `begins`
-    and `counts` say where a node's are; `values` are those of one node and feature, `low` and `high` their extremes.
+    `places` are where the values of rows begin in the blocks: those of this level's nodes and, in its other half, of
+    the next level's, node by node. `begins` and `counts` say where in a half a node's are. `values` are those of one
+    node and feature, and `low` and `high` their extremes.
     """
 
-    near: NDArray[np.uint32]
-    far: NDArray[np.uint32]
+    places: NDArray[np.uint32]
     begins: Ints
     counts: Ints
     values: Singles
@@ -189,8 +189,7 @@ class Room(NamedTuple):
 def room_to_grow(size: int) -> Room:
     """Return the working memory for trees grown from `size` rows."""
     return Room(
-        np.zeros(size + LANES, np.uint32),
-        np.zeros(size + LANES, np.uint32),
+        np.zeros(2 * (size + LANES), np.uint32),
         np.empty(2 * size, np.int64),
         np.empty(2 * size, np.int64),
         np.empty(size + LANES, np.float32),
@@ -213,7 +212,7 @@ def grow(x: Singles, n_rows: int, size: int, keys: Keys, stream: int, packed: Pa
     for tree in range(len(packed.nodes)):
         sample(rows, size, keys, tree, stream, room.drawn)
         for i in range(size):
-            room.near[i] = rows[i] // np.uint32(WORD) * width + rows[i] % np.uint32(WORD)
+            room.places[i] = rows[i] // np.uint32(WORD) * width + rows[i] % np.uint32(WORD)
         splits = (nodes - tree) // 2
         packed.nodes[tree] = _grow_tree(
             flat,
@@ -244,21 +243,23 @@ def _grow_tree(
     threshold: Singles,
     mass: NDArray[np.uint16],
 ) -> int:
-    """Grow one tree from the rows at the places in `room.near`; return its number of nodes."""
-    begins, counts, near, far = room.begins, room.counts, room.near, room.far
+    """Grow one tree from the rows whose places come first in `room`; return its number of nodes.
+
+    Arrays are not sliced on the way: that would count who holds them, at each node and for all threads to see.
+    """
+    begins, counts, near, far = room.begins, room.counts, 0, size + LANES
     begins[0], counts[0] = 0, size
     level, limit, upto = 0, depth_limit(size), 1
     node, end, splits, word = 0, 1, 0, size
     while node < end:
         if node == upto:
             level, upto, near, far = level + 1, end, far, near
-        begin, count = begins[node], counts[node]
-        part, left, low, high = near[begin:], len(features), np.float32(0.0), np.float32(0.0)
-        chosen = np.int64(-1)
+        begin, count, left = begins[node], counts[node], len(features)
+        chosen, low, high = np.int64(-1), np.float32(0.0), np.float32(0.0)
         while left > 0 and count > 1 and level < limit:
             at = below(draw(keys, tree, stream, word, room.drawn), left)
             chosen, word = features[at], word + 1
-            low, high = _extremes(flat[chosen * WORD :], part, count, room)
+            low, high = _extremes(flat, chosen * WORD, near + begin, count, room)
             if low < high:
                 break
             chosen, left = np.int64(-1), left - 1  # tried in vain: to the end, where it is not tried again here
@@ -270,7 +271,7 @@ def _grow_tree(
             drawn = share(draw(keys, tree, stream, word, room.drawn))
             bound = np.float32(float(low) + drawn * (float(high) - float(low)))
             bound = bound if bound < high else low
-            kept = _divide(part, count, room.values, bound, far[begin:])
+            kept = _divide(near + begin, count, bound, far + begin, room)
             threshold[splits] = bound
             begins[end], counts[end], begins[end + 1], counts[end + 1] = begin, kept, begin + kept, count - kept
             end, splits, word = end + 2, splits + 1, word + 1
@@ -279,23 +280,24 @@ def _grow_tree(
 
 
 @kernel
-def _extremes(column: Singles, part: NDArray[np.uint32], count: int, room: Room) -> tuple[float, float]:
-    """Copy a feature's values of some rows to `room.values`, and return the smallest and the largest."""
-    room.low[:], room.high[:] = np.float32(np.inf), np.float32(-np.inf)
+def _extremes(flat: Singles, shift: int, begin: int, count: int, room: Room) -> tuple[float, float]:
+    """Copy a feature's values of a node's rows to `room.values`, and return the smallest and the largest."""
+    for lane in range(LANES):
+        room.low[lane], room.high[lane] = np.float32(np.inf), np.float32(-np.inf)
     for at in range(0, count, LANES):
-        gather(column, part, at, count - at, room.values, room.low, room.high)
+        gather(flat, shift, room.places, begin + at, count - at, room.values, at, room.low, room.high)
     return smallest(room.low), largest(room.high)
 
 
 @kernel
-def _divide(part: NDArray[np.uint32], count: int, values: Singles, bound: float, out: NDArray[np.uint32]) -> int:
-    """Write the rows whose values are at most a bound and then those above it; return how many are not above it."""
-    kept = 0
+def _divide(begin: int, count: int, bound: float, out: int, room: Room) -> int:
+    """Copy the places of rows whose values are at most a bound, then of those above it; return how many are not."""
+    to = out
     for at in range(0, count, LANES):
-        kept += pick(part, values, at, count - at, bound, False, out, kept)
-    to = kept
+        to += pick(room.places, begin + at, count - at, room.values, at, bound, False, to)
+    kept = to - out
     for at in range(0, count, LANES):
-        to += pick(part, values, at, count - at, bound, True, out, to)
+        to += pick(room.places, begin + at, count - at, room.values, at, bound, True, to)
     return kept
 
 

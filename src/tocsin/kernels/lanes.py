@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from tocsin.kernels.jit import kernel
 
 F = TypeVar("F", bound=Callable[..., Any])
+Singles = NDArray[np.float32]
+Places = NDArray[np.uint32]
 
 WORD = 64
 """How many rows have a bit each in one word."""
@@ -30,7 +32,7 @@ _BIT, _SHORT, _WHOLE, _LONG, _SINGLE = (*(ir.IntType(bits) for bits in (1, 16, 3
 
 
 @kernel
-def aligned(size: int) -> NDArray[np.float32]:
+def aligned(size: int) -> Singles:
     """Return room for `size` numbers that begins with a line of the cache, so that no vector lies across two."""
     room = np.empty(size + 16, np.float32)
     skipped = (-room.ctypes.data % 64) // 4
@@ -115,7 +117,7 @@ def _emit_bits_above(e: _Emitter) -> Any:
 
 
 @_emitted(_emit_bits_above, types.uint64)
-def bits_above(values: NDArray[np.float32], at: int, bound: float) -> Any:
+def bits_above(values: Singles, at: int, bound: float) -> Any:
     """Return a word with a bit for each of `values[at : at + WORD]`, set where it is above a bound."""
     return np.packbits(values[int(at) : int(at) + WORD] > bound, bitorder="little").view(np.uint64)[0]
 
@@ -135,15 +137,16 @@ def mark_where(codes: NDArray[np.uint16], bits: Any, mark: Any) -> None:
 
 
 def _emit_gather(e: _Emitter) -> None:
-    _, _, at, left, _, _, _ = e.args
+    _, shift, _, at, left, _, to, _, _ = e.args
     values, start = ir.Constant(ir.VectorType(_SINGLE, LANES), ir.Undefined), _LONG(0)
     for lane in range(LANES):
-        place = e.builder.load(e.builder.gep(e.data[1], [e.builder.add(at, _LONG(lane))]))
-        value = e.builder.load(e.builder.gep(e.data[0], [e.builder.zext(place, _LONG)]))
+        place = e.builder.load(e.builder.gep(e.data[2], [e.builder.add(at, _LONG(lane))]))
+        shifted = e.builder.add(e.builder.zext(place, _LONG), shift)
+        value = e.builder.load(e.builder.gep(e.data[0], [shifted]))
         values = e.builder.insert_element(values, value, _WHOLE(lane))
-    e.store(values, 4, at)
+    e.store(values, 5, to)
     given = e.upto(left)
-    for arg, less in ((5, "<"), (6, ">")):
+    for arg, less in ((7, "<"), (8, ">")):
         known = e.load(arg, start, _SINGLE)
         beyond = e.builder.and_(given, e.builder.fcmp_ordered(less, values, known))
         e.store(e.builder.select(beyond, values, known), arg, start)
@@ -151,70 +154,57 @@ def _emit_gather(e: _Emitter) -> None:
 
 @_emitted(_emit_gather, types.void)
 def gather(
-    column: NDArray[np.float32],
-    places: NDArray[np.uint32],
-    at: int,
-    left: int,
-    values: NDArray[np.float32],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
+    x: Singles, shift: int, places: Places, at: int, left: int, values: Singles, to: int, low: Singles, high: Singles
 ) -> None:
-    """Copy the values at LANES places from `at` on, and let the first `left` of them widen the extremes of each lane.
+    """Copy from `x` what is `shift` behind LANES of the places, and let the first `left` widen each lane's extremes.
 
-    All LANES places must lie in the column. A gathering instruction is not used: it is no faster than sixteen loads.
+    Of places those from `at` on are looked at, all of which must lie in `x`, and `values` are written from `to` on. A
+    gathering instruction is not used: it is no faster than sixteen loads.
     """
-    values[at : at + LANES] = column[places[at : at + LANES]]
-    given = values[at : at + min(left, LANES)]
+    values[to : to + LANES] = x[shift + places[at : at + LANES].astype(np.int64)]
+    given = values[to : to + min(left, LANES)]
     low[: len(given)] = np.minimum(low[: len(given)], given)
     high[: len(given)] = np.maximum(high[: len(given)], given)
 
 
 def _emit_reduced(name: str) -> Callable[[_Emitter], Any]:
     def emit(e: _Emitter) -> Any:
-        return e.call(f"llvm.vector.reduce.{name}.v{LANES}f32", _SINGLE, e.load(0, _LONG(0), _SINGLE), fastmath=["nnan"])
+        values = e.load(0, _LONG(0), _SINGLE)
+        return e.call(f"llvm.vector.reduce.{name}.v{LANES}f32", _SINGLE, values, fastmath=["nnan"])
 
     return emit
 
 
 @_emitted(_emit_reduced("fmin"), types.float32)
-def smallest(lanes: NDArray[np.float32]) -> Any:
+def smallest(lanes: Singles) -> Any:
     """Return the smallest of LANES values, none of which is NaN."""
     return lanes.min()
 
 
 @_emitted(_emit_reduced("fmax"), types.float32)
-def largest(lanes: NDArray[np.float32]) -> Any:
+def largest(lanes: Singles) -> Any:
     """Return the largest of LANES values, none of which is NaN."""
     return lanes.max()
 
 
 def _emit_pick(e: _Emitter) -> Any:
-    _, _, at, left, bound, wanted, _, to = e.args
-    rows, values = e.load(0, at, _WHOLE), e.load(1, at, _SINGLE)
+    _, at, left, _, first, bound, wanted, to = e.args
+    places, values = e.load(0, at, _WHOLE), e.load(3, first, _SINGLE)
     above = e.builder.fcmp_ordered(">", values, e.all_of(bound))
     other = e.builder.not_(e.builder.trunc(wanted, _BIT))
     picked = e.builder.and_(e.builder.xor(above, e.all_of(other)), e.upto(left))
-    e.store(e.call(f"llvm.experimental.vector.compress.v{LANES}i32", rows.type, rows, picked, rows), 6, to)
+    e.store(e.call(f"llvm.experimental.vector.compress.v{LANES}i32", places.type, places, picked, places), 0, to)
     return e.builder.zext(e.builder.ctpop(e.builder.bitcast(picked, _SHORT)), _LONG)
 
 
 @_emitted(_emit_pick, types.int64)
-def pick(
-    rows: NDArray[np.uint32],
-    values: NDArray[np.float32],
-    at: int,
-    left: int,
-    bound: float,
-    above: bool,
-    out: NDArray[np.uint32],
-    to: int,
-) -> int:
-    """Write those of LANES rows from `at` on whose values are above a bound, or with `above` false those that are not.
+def pick(places: Places, at: int, left: int, values: Singles, first: int, bound: float, above: bool, to: int) -> int:
+    """Copy those of LANES places whose values are above a bound, or with `above` false those whose values are not.
 
-    Only the first `left` are looked at. Return how many were written; up to LANES entries of `out` from `to` on then
-    hold rows of no meaning.
+    Of places those from `at` on are looked at, but no more than `left`, and of `values` those from `first` on. Return
+    how many were copied; the LANES entries from `to` on hold others of these places behind them.
     """
-    upto = at + min(left, LANES)
-    picked = rows[at:upto][(values[at:upto] > bound) == above]
-    out[to : to + len(picked)] = picked
+    count = min(left, LANES)
+    picked = places[at : at + count][(values[first : first + count] > bound) == above]
+    places[to : to + len(picked)] = picked
     return len(picked)
