@@ -52,10 +52,10 @@ def lines() -> list[Line]:
     ours, theirs = panel(values), [np.ascontiguousarray(values[:, i].T) for i in range(ASSETS)]
     found = []
     what = f"PCA fit, T2, Q and training scores: {ASSETS} x {ROWS:,} x {FEATURES} float32, scikit-learn in a loop"
-    cpu, other = paired(lambda: PCA().fit_panel(ours), lambda: [charts(X) for X in theirs], repeats=3)
+    cpu, other = paired(lambda: PCA().fit_panel(ours), lambda: [charts(X) for X in theirs], repeats=9)
     found.append(compare(what, other / cpu, 5, 20, ours=f"{cpu:.3f} s", other=f"{other:.2f} s"))
     with threadpool_limits(1):
-        cpu, other = paired(lambda: PCA().fit_panel(ours), lambda: [charts(X) for X in theirs], repeats=3)
+        cpu, other = paired(lambda: PCA().fit_panel(ours), lambda: [charts(X) for X in theirs], repeats=9)
     found.append(
         compare(f"{what}, its threads held at 1", other / cpu, 5, 20, ours=f"{cpu:.3f} s", other=f"{other:.2f} s")
     )
