@@ -25,6 +25,7 @@ from tocsin.kernels.philox import WORDS, Keys, Words, words
 EULER = 0.5772156649015329
 LARGEST = 3.0e38
 """Differences are cut to what single precision can hold."""
+_CUT, _NONE = np.float32(LARGEST), np.float32(0.0)
 FRACTION = 65536.0
 """Path lengths are whole multiples of its inverse: single precision holds them, and sums of them are exact."""
 
@@ -91,11 +92,15 @@ def blocks(n_rows: int, n_features: int) -> Singles:
 
 
 @kernel
-def center(values: NDArray[Any], centers: Floats, out: Singles) -> None:
-    """Write the differences of values of shape (n_features, n_rows) from the centers, in blocks; of missing ones 0."""
-    whole = values.shape[1] // WORD
+def center(values: NDArray[Any], first: int, last: int, centers: Floats, out: Singles) -> None:
+    """Write the differences of some rows' values from the centers, in blocks; of missing ones 0.
+
+    `values` has the shape (n_features, n_rows), contiguous, and is not sliced to rows before: a compiler would no
+    longer know that a feature's values lie side by side.
+    """
+    whole = (last - first) // WORD
     for feature in range(values.shape[0]):
-        middle, given = centers[feature], values[feature]
+        middle, given = centers[feature], values[feature][first:last]
         for block in range(whole):
             own = out[block, feature]
             for i in range(WORD):
@@ -106,10 +111,10 @@ def center(values: NDArray[Any], centers: Floats, out: Singles) -> None:
 
 @inlined
 def _apart(value: Any, middle: Any) -> Any:
-    apart = float(value) - middle
-    apart = LARGEST if apart > LARGEST else apart
-    apart = -LARGEST if apart < -LARGEST else apart
-    return np.float32(apart if apart == apart else 0.0)
+    apart = np.float32(float(value) - middle)
+    apart = _CUT if apart > _CUT else apart
+    apart = -_CUT if apart < -_CUT else apart
+    return apart if apart == apart else _NONE
 
 
 @inlined

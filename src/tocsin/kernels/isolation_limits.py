@@ -49,7 +49,7 @@ def limits(
         for row in range(offsets[asset], offsets[asset + 1]):
             if not asked[row]:
                 continue
-            isolation.center(values[:, row : row + 1], centers[asset], x)
+            isolation.center(values, row, row + 1, centers[asset], x)
             for place in range(features.shape[1]):
                 feature = features[row, place]
                 value = float(values[max(feature, 0), row])

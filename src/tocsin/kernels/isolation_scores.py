@@ -54,7 +54,7 @@ def fit(
         own.nodes[:] = 0
         if size > 0:
             x = buffer[: (last - first + WORD - 1) // WORD]
-            isolation.center(values[:, first:last], centers[asset], x)
+            isolation.center(values, first, last, centers[asset], x)
             nodes = isolation.grow(x, last - first, size, keys, FOREST, own)
             path_sums(x, own, scores[first:last])
             to_scores(scores[first:last], n_trees, size)
@@ -124,7 +124,7 @@ def score(
             continue
         own = asset_packed(packed, asset, n_trees, nodes, splits, leaves)
         x = buffer[: (last - first + WORD - 1) // WORD]
-        isolation.center(values[:, first:last], centers[asset], x)
+        isolation.center(values, first, last, centers[asset], x)
         path_sums(x, own, scores[first:last])
         to_scores(scores[first:last], n_trees, isolation.sample_size(own))
         if wanted:
