@@ -266,7 +266,7 @@ class Detector(BaseEstimator, ABC):
     def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return what each feature adds to each row's score, all its parts together, shape (n_rows, n_features)."""
         found = self.attribute_panel(self._fitted(), self._panel(X)).contribution
-        return found.reshape(len(found), -1, len(self.parts)).sum(axis=2) if self.parts else found
+        return found.reshape(len(found), self.n_features_in_, len(self.parts)).sum(axis=2) if self.parts else found
 
     def explain(self, X: ArrayLike, top: int = 3) -> pl.DataFrame:
         """Say why each row has its score: one row of the result for each of its `top` features.

@@ -236,7 +236,7 @@ def _added(parts: Floats) -> Floats:
 
 def _shares(contributions: Floats, n_features: int) -> Floats:
     """Return each feature's share of the positive contributions to each row, shape (n_rows, n_features)."""
-    positive = np.maximum(contributions, 0.0).reshape(len(contributions), n_features, -1).sum(axis=2)
+    positive = np.maximum(contributions, 0.0).reshape(-1, n_features, contributions.shape[1] // n_features).sum(axis=2)
     total = positive.sum(axis=1, keepdims=True)
     return np.where(total > 0.0, positive / np.where(total > 0.0, total, 1.0), 1.0 / n_features)
 
