@@ -6,8 +6,8 @@ import sys
 from importlib import import_module
 
 STUDIES = (
-    "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl", "periods",
-    "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl",
+    "goals", "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl",
+    "periods", "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl",
 )  # fmt: skip
 
 for study in sys.argv[1:] or STUDIES:

@@ -50,7 +50,7 @@ def draw_leaderboard(found: Competition, path: Path) -> None:
                     + ("faults put into readings" if found.mode == "faults" else "labelled anomalies"))  # fmt: skip
     right.set_xscale("log")
     right.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-    right.set_xlabel("CPU-seconds to learn and score\na million readings")
+    right.set_xlabel("CPU-seconds to learn\nand score a million readings")
     _tidy(left)
     _tidy(right)
     figure.suptitle(f"{found.winner} wins", x=0.01, ha="left", fontsize=13, fontweight="bold", color=WINNER)
