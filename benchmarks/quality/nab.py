@@ -16,7 +16,7 @@ from numba import njit
 from benchmarks.measure import cpu_seconds
 from benchmarks.quality.data import find
 from tocsin import EWMA, STL, Discord, Novelty, OnlineIsolationForest, SeasonalNaive, ZScore, protocol
-from tocsin.evaluate.protocols.base import Answer, Case
+from tocsin.evaluate.protocols.cases import Answer, Case
 from tocsin.evaluate.protocols.running import answers
 
 Answered = list[tuple[Case, Answer]]

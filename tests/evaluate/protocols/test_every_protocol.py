@@ -13,7 +13,7 @@ import pytest
 from tests.evaluate.protocols.folders import WRITERS
 from tocsin import ECOD, MAD, Recipe, ZScore
 from tocsin.errors import DataError, ParameterError
-from tocsin.evaluate.protocols.base import Answer
+from tocsin.evaluate.protocols.cases import Answer
 from tocsin.evaluate.protocols.catalog import protocol, protocols
 from tocsin.evaluate.protocols.running import answers
 

@@ -12,7 +12,7 @@ from tests.reference import nab as slow
 from tocsin import ECOD, KNN, PCA, LightGBM, Recipe, ZScore
 from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.metrics.volumes import VUSPR
-from tocsin.evaluate.protocols.base import Answer, Case
+from tocsin.evaluate.protocols.cases import Answer, Case
 from tocsin.evaluate.protocols.catalog import protocol
 from tocsin.evaluate.protocols.running import answers
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.metrics.base import Grade
 from tocsin.evaluate.metrics.ranking import AUROC, AveragePrecision
-from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, mean
+from tocsin.evaluate.protocols.base import Protocol, each_alone, mean
+from tocsin.evaluate.protocols.cases import Answered, Case
 from tocsin.evaluate.protocols.files import found, marks, npz
 from tocsin.features.settings import check_whole
 

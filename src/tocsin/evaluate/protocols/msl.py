@@ -14,7 +14,8 @@ from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade
 from tocsin.evaluate.metrics.ranking import AUROC, AveragePrecision
 from tocsin.evaluate.metrics.volumes import VUSPR, VUSROC
-from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, mean
+from tocsin.evaluate.protocols.base import Protocol, each_alone, mean
+from tocsin.evaluate.protocols.cases import Answered, Case
 from tocsin.evaluate.protocols.files import ROW, csv, file, found, npz, rows_of
 from tocsin.features.correlation import strongest_lag
 from tocsin.features.settings import check_whole

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade, undefined
 from tocsin.evaluate.metrics.nab import NABLowFN, NABLowFP, NABStandard
-from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, together
+from tocsin.evaluate.protocols.base import Protocol, each_alone, together
+from tocsin.evaluate.protocols.cases import Answered, Case
 from tocsin.evaluate.protocols.files import csv, file, found, moments, numbers, of_json
 
 PROBATION, MOST = 0.15, 750

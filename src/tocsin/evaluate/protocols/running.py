@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.errors import DataError, ParameterError
-from tocsin.evaluate.protocols.base import Answer, Case
+from tocsin.evaluate.protocols.cases import Answer, Case
 from tocsin.features.recipe import Recipe
 from tocsin.features.settings import check_whole
 from tocsin.fleet.fleet import Fleet

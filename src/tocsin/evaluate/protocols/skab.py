@@ -9,7 +9,8 @@ from typing import Any
 from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade
 from tocsin.evaluate.metrics.pointwise import F1, FalseAlarmRate, MissedAlarmRate
-from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, together
+from tocsin.evaluate.protocols.base import Protocol, each_alone, together
+from tocsin.evaluate.protocols.cases import Answered, Case
 from tocsin.evaluate.protocols.files import csv, found, marks, moments, numbers
 
 TRAINING = 400

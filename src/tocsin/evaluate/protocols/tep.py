@@ -13,7 +13,8 @@ from tocsin.detectors.base import check_number
 from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade, undefined
 from tocsin.evaluate.metrics.pointwise import FalseAlarmRate, Recall
-from tocsin.evaluate.protocols.base import Answered, Case, Protocol, each_alone, mean
+from tocsin.evaluate.protocols.base import Protocol, each_alone, mean
+from tocsin.evaluate.protocols.cases import Answered, Case
 from tocsin.evaluate.protocols.files import ROW, file, found, matrix, rows_of
 
 FEATURES = (*(f"XMEAS({place})" for place in range(1, 42)), *(f"XMV({place})" for place in range(1, 12)))

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from tocsin.errors import DataError
 from tocsin.evaluate.metrics.base import Grade
-from tocsin.evaluate.protocols.base import Answer, Answered, Case, Protocol
+from tocsin.evaluate.protocols.base import Protocol
+from tocsin.evaluate.protocols.cases import Answer, Answered, Case
 from tocsin.evaluate.protocols.files import ROW, csv, file, found, npz, numbers, rows_of
 
 WIDE = 100
