@@ -10,7 +10,11 @@
     │   └── UnknownAssetError readings of an asset that the fleet has no model of
     ├── ParameterError        a parameter has a value that makes no sense (also a ``ValueError``)
     ├── NotFittedError        a detector or fleet is asked before it has learned
-    └── OutputError           a result cannot be written
+    ├── OutputError           a result cannot be written
+    ├── StoreError            a store cannot be opened or used
+    │   ├── StoreBusyError    another stream writes to it
+    │   └── StoreFullError    it has reached its size; space may come back
+    └── UnavailableError      a server does not answer; it may come back, and whoever can wait tries again
 
 """
 
@@ -54,6 +58,22 @@ class NotFittedError(TocsinError):
 
 class OutputError(TocsinError):
     """A result cannot be written."""
+
+
+class StoreError(TocsinError):
+    """A store cannot be opened or used."""
+
+
+class StoreBusyError(StoreError):
+    """Another stream writes to the store."""
+
+
+class StoreFullError(StoreError):
+    """The store has reached its size; what was being written is not in it."""
+
+
+class UnavailableError(TocsinError):
+    """A server does not answer; it may come back."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector, check_number
-from tocsin.detectors.extras import need
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.ranking import named
 from tocsin.detectors.zscore import location
 from tocsin.errors import DataError, ParameterError
+from tocsin.extras import need
 from tocsin.features.settings import check_whole
 from tocsin.kernels import autoencoder as kernels
 from tocsin.kernels import variance

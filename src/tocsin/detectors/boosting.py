@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector, check_number
-from tocsin.detectors.extras import need
 from tocsin.detectors.limits import limits
 from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.ranking import named
 from tocsin.errors import DataError
+from tocsin.extras import need
 from tocsin.features.settings import check_whole
 from tocsin.models import Models, Ragged
 from tocsin.panel import Contributions, Evidence, Panel

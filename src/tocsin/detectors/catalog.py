@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
 
 import tocsin.detectors as room
 from tocsin.detectors.base import Detector
+from tocsin.discovery import members_of
 from tocsin.errors import ParameterError, did_you_mean
 
 
@@ -19,12 +17,7 @@ def catalog() -> dict[str, type[Detector]]:
     >>> catalog()["ecod"].__name__
     'ECOD'
     """
-    found: dict[str, type[Detector]] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        loaded = importlib.import_module(f"{room.__name__}.{module.name}")
-        for name, member in inspect.getmembers(loaded, inspect.isclass):
-            if issubclass(member, Detector) and not inspect.isabstract(member) and member.__module__ == loaded.__name__:
-                found[name.lower()] = member
+    found = {member.__name__.lower(): member for member in members_of(room, Detector)}
     return dict(sorted(found.items()))
 
 

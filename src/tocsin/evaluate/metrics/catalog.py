@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
 
 import tocsin.evaluate.metrics as room
+from tocsin.discovery import members_of
 from tocsin.errors import ParameterError, did_you_mean
 from tocsin.evaluate.metrics.base import Metric
 
@@ -19,13 +17,7 @@ def metrics() -> dict[str, type[Metric]]:
     >>> metrics()["vus_pr"].__name__
     'VUSPR'
     """
-    found: dict[str, type[Metric]] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        loaded = importlib.import_module(f"{room.__name__}.{module.name}")
-        for name, member in inspect.getmembers(loaded, inspect.isclass):
-            own = member.__module__ == loaded.__name__ and not name.startswith("_")
-            if own and issubclass(member, Metric) and not inspect.isabstract(member):
-                found[member.name] = member
+    found = {member.name: member for member in members_of(room, Metric)}
     return dict(sorted(found.items()))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import tocsin.evaluate.protocols as room
+from tocsin.discovery import members_of
 from tocsin.errors import ParameterError, did_you_mean
 from tocsin.evaluate.protocols.base import Protocol
 
@@ -21,13 +20,7 @@ def protocols() -> dict[str, type[Protocol]]:
     >>> list(protocols())
     ['adbench', 'msl', 'nab', 'skab', 'tep', 'ucr']
     """
-    found: dict[str, type[Protocol]] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        loaded = importlib.import_module(f"{room.__name__}.{module.name}")
-        for _, member in inspect.getmembers(loaded, inspect.isclass):
-            own = member.__module__ == loaded.__name__
-            if own and issubclass(member, Protocol) and not inspect.isabstract(member):
-                found[member.name] = member
+    found = {member.name: member for member in members_of(room, Protocol)}
     return dict(sorted(found.items()))
 
 

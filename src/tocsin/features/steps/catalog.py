@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from functools import cache
 
 import tocsin.features.steps as room
+from tocsin.discovery import members_of
 from tocsin.errors import ParameterError, did_you_mean
 from tocsin.features.steps.base import Step
 
@@ -19,12 +17,7 @@ def step_catalog() -> dict[str, type[Step]]:
     >>> step_catalog()["window"].__name__
     'Window'
     """
-    found: dict[str, type[Step]] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        loaded = importlib.import_module(f"{room.__name__}.{module.name}")
-        for name, member in inspect.getmembers(loaded, inspect.isclass):
-            if issubclass(member, Step) and not inspect.isabstract(member) and member.__module__ == loaded.__name__:
-                found[name.lower()] = member
+    found = {member.__name__.lower(): member for member in members_of(room, Step)}
     return dict(sorted(found.items()))
 
 

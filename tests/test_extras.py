@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tocsin.detectors.extras import need
 from tocsin.errors import ParameterError
+from tocsin.extras import need
 
 
 def test_what_is_there_is_imported():
@@ -30,7 +30,7 @@ def test_what_cannot_be_loaded_is_said_in_a_line(error, monkeypatch):
     def load(module):
         raise error("libgomp.so.1: cannot open shared object file\nand more")
 
-    monkeypatch.setattr("tocsin.detectors.extras.import_module", load)
+    monkeypatch.setattr("tocsin.extras.import_module", load)
     said = r"^LightGBM needs lightgbm, which cannot be loaded: libgomp.so.1: cannot open shared object file$"
     with pytest.raises(ParameterError, match=said):
         need("lightgbm", "boosting", "LightGBM")

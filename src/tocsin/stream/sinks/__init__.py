@@ -1,0 +1,1 @@
+"""Where alerts go: one kind a file, found by discovery."""

@@ -1,0 +1,85 @@
+"""The contract of every sink: how alerts are handed over, and what is known of those that have arrived."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import pyarrow as pa
+
+from tocsin.urls import Address
+
+EXPLANATION = pa.struct(
+    [
+        ("feature", pa.string()),
+        ("sensor", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("direction", pa.string()),
+        ("contribution", pa.float64()),
+        ("sentence", pa.string()),
+    ]
+)
+ALERTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("key", pa.string()),
+        ("time", pa.timestamp("ns", "UTC")),
+        ("score", pa.float64()),
+        ("p_value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("version", pa.int64()),
+        ("explanations", pa.list_(EXPLANATION)),
+    ]
+)
+"""What sinks are given: `id` is the same whenever the same alert is raised; `version` is that of the asset's model."""
+
+
+class Sink(ABC):
+    """Where alerts go. They are in the store before a sink gets them, so one that is slow or away loses none.
+
+    A subclass in a file of its own in this room is found by the catalog, and runs the tests of all sinks.
+    """
+
+    schemes: ClassVar[tuple[str, ...]]
+    """The schemes of the addresses that it serves."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, address: Address) -> Self:
+        """Open the sink.
+
+        Raises
+        ------
+        ParameterError
+            If the address has an option that is not known, or a value that makes no sense.
+        OutputError
+            If nothing can be written there.
+        UnavailableError
+            If a server does not answer (yet).
+        """
+
+    @abstractmethod
+    def write(self, alerts: pa.Table, sequence: int) -> None:
+        """Hand over alerts, of the schema `ALERTS`; returns once they are safe there.
+
+        `sequence` rises from call to call. After a crash the last call may be made again, with the same alerts and
+        number; a sink that is transactional then writes nothing.
+
+        Raises
+        ------
+        UnavailableError
+            If they could not be handed over now; none is known to have arrived, and the call will be made again.
+        OutputError
+            If they never can be.
+        """
+
+    @property
+    def delivered(self) -> int | None:
+        """The last sequence that is known to have arrived, also by an earlier process; None if the sink cannot tell."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections; may be called twice."""

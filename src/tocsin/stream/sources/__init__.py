@@ -1,0 +1,1 @@
+"""Where readings come from: one kind a file, found by discovery."""
