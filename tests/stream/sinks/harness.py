@@ -90,8 +90,8 @@ class StandardOutputReader(Reader):
         return [json.loads(line) for line in self._seen.split("\n")[:-1]]
 
     def go(self):
-        self._full = FileIO("/dev/full", "w")
-        self._away.setattr(sys, "stdout", TextIOWrapper(BufferedWriter(self._full), write_through=True))
+        self._full = TextIOWrapper(BufferedWriter(FileIO("/dev/full", "w")))
+        self._away.setattr(sys, "stdout", self._full)
 
     def come(self):
         self._away.undo()
