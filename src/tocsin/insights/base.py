@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, NamedTuple, Self
 
+from tocsin.errors import StoreError
 from tocsin.urls import Address
 
 FORMAT_VERSION = 1
@@ -60,6 +61,10 @@ class Store(ABC):
     def scan(self, span: Span, *, most: int | None = None, backwards: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Give keys and values of a span in order, the last ones first if `backwards`, at most `most`."""
 
+    def scan_all(self, spans: Sequence[Span]) -> list[list[tuple[bytes, bytes]]]:
+        """Return all that several spans hold, each as `scan` gives it, with as few questions as can be."""
+        return [list(self.scan(span)) for span in spans]
+
     @abstractmethod
     def commit(
         self,
@@ -95,3 +100,13 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections; may be called twice."""
+
+
+def check_format(said: bytes, where: str) -> None:
+    """Raise a `StoreError` if a store says that it is of a version that is not known here."""
+    if not said.isdigit():
+        raise StoreError(f"{where} is no store of Tocsin's")
+    if int(said) > FORMAT_VERSION:
+        raise StoreError(
+            f"the store {where} is of format {int(said)}, and this Tocsin knows {FORMAT_VERSION}: update it"
+        )
