@@ -88,10 +88,8 @@ class Held:
         """What it could not learn; empty if it could learn all."""
         if not self.trial.left_out:
             return ""
-        key, why = next(iter(self.trial.left_out.items()))
         many = len(self.trial.left_out)
-        about = why if repr(key) in why else f"asset {key!r}: {why}"
-        return f"{many:,} {'asset' if many == 1 else 'assets'} left out: {about}"
+        return f"{many:,} {'asset' if many == 1 else 'assets'} left out: {self.trial.first_left_out}"
 
     @property
     def score(self) -> float:
