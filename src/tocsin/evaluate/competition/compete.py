@@ -306,6 +306,11 @@ class _Run:
         ready, unable = warm_up(self._all, sample.training.values.dtype, clock, tell)
         if unable and rules.detectors is not None:
             raise ParameterError(next(iter(unable.values())))
+        if clock.untried:
+            self._notes.append(
+                f"getting ready took {clock.gone:.0f} s of the budget; most of that is compiling, which is done once "
+                "on a machine, so held again more take part"
+            )
         held = heats.run(ready)
         final = pick(held)
         standings = stand([each.trial for each in final], prefer=rules.prefer, seed=rules.seed)

@@ -33,6 +33,8 @@ READY, TRIED = 0.4, 0.7
 """Up to which share of the budget contestants are got ready, and held in the first heat."""
 MARGIN = 1.25
 """How many times as long as expected a heat may take."""
+QUICK = ("zscore", "mad", "ewma", "cusum", "knn")
+"""Those that compile in seconds are got ready first: the first competition on a machine is then held between some."""
 TINY = 96
 """Rows on which everything is compiled."""
 
@@ -114,7 +116,7 @@ def warm_up(
     tiny = Panel(rows, np.array([0, TINY]), pa.array(["tiny"]), ("x", "y"), None, (rows[0] > 1.0).astype(np.int8))
     took: list[tuple[float, Contestant]] = []
     unable: dict[str, str] = {}
-    for place, each in enumerate(every):
+    for place, each in enumerate(sorted(every, key=lambda each: each.detector not in QUICK)):
         _say(tell, "Getting ready", place, len(every))
         if took and clock.past(READY):
             clock.miss(each)
