@@ -107,6 +107,10 @@ def test_a_budget_too_small_for_one_fit(monkeypatch):
     watch = Watch(monkeypatch, seconds=30.0)
     with pytest.raises(ParameterError, match=r"50 s is too small for one fit: .* holding mad on 6 assets took 180.0 s"):
         watch.run((20, 3), 50.0)
+    clock = Clock(50.0)
+    clock.ready = 40.0
+    with pytest.raises(ParameterError, match=r"give some times that, or try again: 40.0 s went into reading"):
+        Heats(lambda *size: size, (20, 3), clock, None, None).run(ALL)
 
 
 def test_warming_up_tells_who_cannot_run_here(monkeypatch):

@@ -308,7 +308,7 @@ class _Run:
             raise ParameterError(next(iter(unable.values())))
         if clock.untried:
             self._notes.append(
-                f"getting ready took {clock.gone:.0f} s of the budget; most of that is compiling, which is done once "
+                f"getting ready took {clock.ready:.0f} s of the budget; most of that is compiling, which is done once "
                 "on a machine, so held again more take part"
             )
         held = heats.run(ready)

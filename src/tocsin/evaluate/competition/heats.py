@@ -41,10 +41,11 @@ TINY = 96
 
 @dataclass(slots=True)
 class Clock:
-    """How long a competition may take, and who was not tried because of it."""
+    """How long a competition may take, when all was ready to begin, and who was not tried because of it."""
 
     budget: float | None
     started: float = field(init=False)
+    ready: float = 0.0
     untried: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -129,6 +130,7 @@ def warm_up(
             took.append((spent, each))
         except ParameterError as error:
             unable[str(each)] = str(error)
+    clock.ready = clock.gone
     return [each for _, each in sorted(took, key=lambda entry: entry[0])], unable
 
 
@@ -225,12 +227,16 @@ class Heats:
         return [each.contestant for each in sorted(chosen, key=lambda each: each.seconds)]
 
     def _check_budget(self, first: Contestant, assets: int) -> None:
-        if self.clock.left < 0.0:
-            budget, gone = self.clock.budget, self.clock.gone
-            raise ParameterError(
-                f"a budget of {budget:g} s is too small for one fit: reading, getting ready and holding {first} on "
-                f"{assets:,} {'asset' if assets == 1 else 'assets'} took {gone:.1f} s; give some times that"
-            )
+        clock = self.clock
+        if clock.budget is None or clock.left >= 0.0:
+            return
+        again = ""
+        if clock.ready > clock.budget / 2.0:
+            again = f", or try again: {clock.ready:.1f} s went into reading, and into compiling, which is done once"
+        raise ParameterError(
+            f"a budget of {clock.budget:g} s is too small for one fit: reading, getting ready and holding {first} on "
+            f"{assets:,} {'asset' if assets == 1 else 'assets'} took {clock.gone:.1f} s; give some times that{again}"
+        )
 
 
 def pick(held: Sequence[Held]) -> list[Held]:
