@@ -308,8 +308,8 @@ class _Run:
             raise ParameterError(next(iter(unable.values())))
         if clock.untried:
             self._notes.append(
-                f"getting ready took {clock.ready:.0f} s of the budget; most of that is compiling, which is done once "
-                "on a machine, so held again more take part"
+                f"getting ready took {clock.ready:.0f} s of the budget; what of that was compiling is done once on a "
+                "machine, so if held again more may take part"
             )
         held = heats.run(ready)
         final = pick(held)
