@@ -207,6 +207,16 @@ def test_failure_for_ever_is_raised_where_the_stream_asks(store, failure):
     assert broken.ids == fine.ids == alerts(0, 6)["id"].to_pylist()
 
 
+def test_a_store_that_is_older_than_what_a_sink_has_goes_on_above_it(store):
+    sink = Recording(transactional=True)
+    sink.calls = [(2**60, ["old"])]
+    outbox = started(store, sink)
+    commit(store, outbox, alerts(0, 2))
+    assert outbox.drain(20)
+    outbox.close()
+    assert sink.calls[1:] == [(2**60 + 1, alerts(0, 2)["id"].to_pylist())]
+
+
 def test_failure_to_open_closes_the_others(store):
     def fails():
         raise OutputError("there is no such folder")

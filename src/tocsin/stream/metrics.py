@@ -186,7 +186,7 @@ def host_and_port(where: str) -> tuple[str, int]:
     """
     host, _, port = where.strip().rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise ParameterError(f"metrics={where} is no place to serve at; give a port, such as 9100, or host:port")
+        raise ParameterError(f"{where!r} is no place to serve at; give a port, such as 9100, or host:port")
     return host.strip("[]") or LOOPBACK, int(port)
 
 
