@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -124,7 +125,7 @@ class LMDB(Store):
         except lmdb.MapFullError:
             self._opened.env.reader_check()
             raise StoreFullError(
-                f"the store {self._path} is full: {self._limit / 1e6:,.0f} MB; keep less, or open it with a larger "
+                f"the store {self._path} is full: {self._limit / 1e6:,.4g} MB; keep less, or open it with a larger "
                 f"?size= (lmdb://{self._path}?size=...)"
             ) from None
         except lmdb.BadValsizeError:
@@ -268,11 +269,7 @@ def _change(
                 there = cursor.delete()
         for key in deletes:
             transaction.delete(key)
-        cursor.putmulti(sorted(puts, key=_key) if len(puts) > 1 else puts)  # in order, pages are touched once
-
-
-def _key(put: tuple[bytes, bytes]) -> bytes:
-    return put[0]
+        cursor.putmulti(sorted(puts, key=itemgetter(0)) if len(puts) > 1 else puts)  # in order, pages are touched once
 
 
 def _walk(transaction: Any, span: Span, most: int | None, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
