@@ -13,7 +13,7 @@ from tocsin.errors import ColumnError
 
 _NS_OF_UNIT = {"ms": 1_000_000, "us": 1_000, "ns": 1}
 _NS_OF_DAY = 86_400_000_000_000
-_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # what nanoseconds in int64 can tell
+FIRST_YEAR, LAST_YEAR = 1678, 2261  # what nanoseconds in int64 can tell
 
 _CLOCKS = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
@@ -23,7 +23,7 @@ def _with_clocks(day: str) -> tuple[str, ...]:
 
 
 # One family is one way to write times; a column is read with the family that fits most of it.
-_ISO = (
+ISO = (
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
@@ -34,7 +34,7 @@ _ISO = (
     "%Y-%m-%dT%H:%M%#z",
 )
 _FAMILIES: dict[str, tuple[str, ...]] = {
-    "iso": _ISO,
+    "iso": ISO,
     "year/month/day": _with_clocks("%Y/%m/%d"),
     "year.month.day": (*_with_clocks("%Y.%m.%d"), "%Y.%m.%d.%H.%M.%S"),
     "compact": ("%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S"),
@@ -156,7 +156,7 @@ def _ways(column: pl.Expr) -> dict[str, pl.Expr]:
 def _moment(column: pl.Expr, form: str) -> pl.Expr:
     """Read text of one form as int64 nanoseconds."""
     moment = column.str.to_datetime(form, time_unit="us", strict=False)
-    inside = moment.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)
+    inside = moment.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
     precise = (
         column.str.to_datetime(form, time_unit="ns", strict=False) if "%.f" in form else moment.dt.cast_time_unit("ns")
     )

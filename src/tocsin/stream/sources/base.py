@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
@@ -93,8 +93,8 @@ class Source(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, address: Address, shape: Shape) -> Self:
-        """Open the source.
+    def open(cls, address: Address, shape: Shape) -> Source:
+        """Open the source; a path that turns out to be of another kind is opened as that.
 
         Raises
         ------

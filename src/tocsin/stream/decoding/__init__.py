@@ -1,0 +1,1 @@
+"""Payloads to columns: one format a file, found by discovery."""

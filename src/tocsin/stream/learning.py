@@ -1,0 +1,37 @@
+"""How models go on learning from a stream: when, and from which rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """When an asset's model learns: each time that a block of its rows is whole.
+
+    So it learns the same whatever the cutting into batches: a row is scored by the model that has learned all whole
+    blocks before it.
+
+    Parameters
+    ----------
+    online : bool, default True
+        Whether models learn at all.
+    first : int, default 256
+        From how many rows an asset without a model gets its first one.
+    least, most : int, default 64, 1024
+        A block is a sixteenth of the rows that a model has learned, within these bounds.
+    """
+
+    online: bool = True
+    first: int = 256
+    least: int = 64
+    most: int = 1024
+
+    def block(self, rows: Ints) -> Ints:
+        """Return the length of the next block of models that have learned so many rows."""
+        return np.clip(rows // 16, self.least, self.most)

@@ -1,0 +1,379 @@
+"""A fleet at work on a stream: its models in memory, and for each asset the rows that its model has still to learn.
+
+Nothing here depends on how the stream is cut: whatever rows come in one call, scores and models are the same, bit for
+bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.errors import FleetError, ParameterError
+from tocsin.fleet.arena import Arena
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.models import ModelTable
+from tocsin.fleet.pipeline import Pipeline
+from tocsin.fleet.results import score_table, take_scores, with_explanations
+from tocsin.kernels import rows as kernels
+from tocsin.models import Models, Ragged
+from tocsin.panel import Panel, Scores
+from tocsin.stream.learning import Learning
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+STATE = "state."
+"""How the names of a model's own arrays begin, among those of its slot."""
+NUMBERS = {
+    "known": np.bool_(False),
+    "begun": np.bool_(False),
+    "rows": np.int64(0),
+    "threshold": np.float64(np.inf),
+    "version": np.int64(0),
+    "first_time": np.int64(0),
+    "last_time": np.int64(0),
+    "block": np.int64(0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a fleet said of rows.
+
+    Parameters
+    ----------
+    slots : ndarray of shape (n_assets,), int64
+    panel : Panel
+        The readings, as they came.
+    scores : Scores
+        One a row; NaN where a row has no features yet.
+    threshold, version : ndarray of shape (n_rows,)
+        Of the model that scored each row.
+    alerts : pyarrow.Table
+        The rows that are alerts: key, time, score, p_value, alert, threshold, version and explanations.
+    """
+
+    slots: Ints
+    panel: Panel
+    scores: Scores
+    threshold: NDArray[np.float64]
+    version: Ints
+    alerts: pa.Table | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has been done since the start."""
+
+    rows: int = 0
+    alerts: int = 0
+    learned: int = 0
+    blocks: int = 0
+    unlearned: dict[str, str] = field(default_factory=dict)
+
+
+class Live:
+    """The models of a fleet, at work.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        It has learned; it is not changed.
+    learning : Learning
+        How its models go on learning.
+    explain : int, default 3
+        How many features to name for each alert.
+
+    Raises
+    ------
+    ParameterError
+        If its detector cannot work on a stream, or cannot learn online as it is asked to.
+    FleetError
+        If its times are whole numbers.
+    """
+
+    def __init__(self, fleet: Fleet, learning: Learning, explain: int = 3) -> None:
+        detector, name = fleet.detector, type(fleet.detector).__name__
+        if detector.temporal and not detector.incremental:
+            raise ParameterError(f"{name} cannot go on from row to row, so it has no place on a stream; use another")
+        if detector.temporal and not learning.online:
+            raise ParameterError(f"{name} goes on with each row that it learns; take the policy online, not frozen")
+        if learning.online and not detector.incremental:
+            raise ParameterError(f"{name} cannot learn online; take the policy frozen or nightly")
+        self.pipeline = Pipeline(detector, fleet.recipe)
+        self.features, self.dtype, self.learning, self.explain = fleet.features, fleet.dtype, learning, explain
+        self.counts = Counts()
+        kinds = fleet.models.schema
+        self.key_type, self.time_type = kinds.field("key").type, kinds.field("first_time").type
+        if fleet.columns.time is not None and not pa.types.is_timestamp(self.time_type):
+            raise FleetError(f"the fleet's times are {self.time_type}, not dates and times; a stream needs these")
+        self.stamp = pa.timestamp("ns", "UTC")
+        pending = {
+            "pending": fleet.dtype,
+            "stamps": np.int64,
+            "flags": np.bool_,
+            "waiting": fleet.dtype,
+            "waiting_times": np.int64,
+        }
+        self.arena = Arena(NUMBERS, pending)
+
+    # Models ----------------------------------------------------------------------------------------------------------
+
+    def place(self, slots: Ints, table: ModelTable) -> None:
+        """Put models into slots, as those that are valid from now on; what waited to be learned is dropped."""
+        models = table.to_models()
+        numbers = self.arena.numbers
+        numbers["known"][slots], numbers["begun"][slots] = True, False
+        numbers["version"][slots] = table.table.column("version").to_numpy()
+        for name in ("first_time", "last_time"):
+            numbers[name][slots] = _nanoseconds(table.table.column(name))
+        self._put(slots, models)
+        numbers["block"][slots] = self.learning.block(models.rows)
+        for name in ("pending", "stamps", "flags"):
+            self.arena.arrays[name].clear(slots)
+
+    def models(self, slots: Ints, keys: pa.Array) -> ModelTable:
+        """Return the models of slots that have one, as a fleet keeps them."""
+        models, numbers = self._take(slots), self.arena.numbers
+        stamps = {
+            name: pa.array(numbers[name][slots]).cast(pa.timestamp("ns")).cast(self.time_type, safe=False)
+            if pa.types.is_timestamp(self.time_type)
+            else pa.nulls(len(slots), self.time_type)
+            for name in ("first_time", "last_time")
+        }
+        columns = {
+            "key": keys.cast(self.key_type),
+            "rows": pa.array(models.rows),
+            **stamps,
+            "threshold": pa.array(models.threshold),
+            "version": pa.array(numbers["version"][slots].astype(np.int32)),
+        }
+        for name, entry in models.state.items():
+            columns[name] = pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
+        return ModelTable(pa.table(columns))
+
+    def _take(self, slots: Ints) -> Models:
+        numbers = self.arena.numbers
+        state = {
+            name.removeprefix(STATE): each.take(slots)
+            for name, each in self.arena.arrays.items()
+            if name.startswith(STATE)
+        }
+        return Models(numbers["rows"][slots], numbers["threshold"][slots], state)
+
+    def _put(self, slots: Ints, models: Models) -> None:
+        self.arena.numbers["rows"][slots] = models.rows
+        self.arena.numbers["threshold"][slots] = models.threshold
+        self._remember(slots, models.state)
+
+    def _remember(self, slots: Ints, state: Mapping[str, Ragged]) -> None:
+        for name, entry in state.items():
+            self.arena.array(f"{STATE}{name}", entry.values.dtype).put(slots, entry)
+
+    # Rows ------------------------------------------------------------------------------------------------------------
+
+    def absorb(self, slots: Ints, panel: Panel) -> list[Outcome]:
+        """Score rows, and let models learn from them.
+
+        Rows of assets without a model wait until there are enough to learn one, and are not scored.
+        """
+        self.arena.grow(int(slots.max(initial=-1)) + 1)
+        known = self.arena.numbers["known"][slots]
+        if known.all():
+            return [self._judge(slots, panel)] if len(slots) else []
+        outcomes = []
+        if known.any():
+            there = np.flatnonzero(known)
+            outcomes.append(self._judge(slots[there], panel.take_assets(there)))
+        new = np.flatnonzero(~known)
+        rest = self._wait(slots[new], panel.take_assets(new))
+        return outcomes + (self.absorb(*rest) if rest is not None else [])
+
+    def _wait(self, slots: Ints, panel: Panel) -> tuple[Ints, Panel] | None:
+        """Let rows of assets without a model wait; return those that come after a first model was learned."""
+        waiting, stamps = self.arena.arrays["waiting"], self.arena.arrays["waiting_times"]
+        assert panel.times is not None
+        room = self.learning.first - stamps.sizes[slots]
+        lengths = np.diff(panel.offsets)
+        counts, none = np.minimum(lengths, room), np.zeros(len(slots), np.int64)
+        waiting.append(slots, panel.values, panel.offsets, none, counts)
+        stamps.append(slots, panel.times[None, :], panel.offsets, none, counts)
+        self.counts.rows += int(counts.sum())
+        full = slots[counts == room]
+        if len(full):
+            values, offsets = waiting.rows(full, panel.n_features)
+            self._learn_first(full, panel.keys.filter(pa.array(counts == room)), values, offsets)
+            waiting.clear(full)
+            stamps.clear(full)
+        left = np.flatnonzero(lengths > counts)
+        if not len(left):
+            return None
+        rows = np.concatenate([np.arange(panel.offsets[i] + counts[i], panel.offsets[i + 1]) for i in left])
+        return slots[left], panel.take_rows(rows).take_assets(left)
+
+    def _learn_first(self, slots: Ints, keys: pa.Array, values: NDArray[Any], offsets: Ints) -> None:
+        times = self.arena.arrays["waiting_times"].take(slots).values
+        panel = Panel(values, offsets, keys, self.features, times)
+        learned = self.pipeline.learn(panel, self.stamp)
+        self.counts.unlearned |= learned.left_out
+        if learned.models is None:
+            return
+        found = learned.models.index_of(keys)
+        there = found >= 0
+        self.place(slots[there], learned.models.take(found[there]))
+        self.arena.numbers["begun"][slots[there]] = True
+
+    def _judge(self, slots: Ints, panel: Panel) -> Outcome:
+        """Score rows of assets that have a model, in passes that end where blocks are whole, which are then learned."""
+        numbers = self.arena.numbers
+        models = self._take(slots)
+        begun = numbers["begun"][slots]
+        assert panel.times is not None
+        follows = begun | (panel.times[panel.offsets[:-1]] > numbers["last_time"][slots])
+        featured = self.pipeline.features(models, panel, follows)
+        self._remember(slots, featured.state)
+        numbers["begun"][slots] = True
+        numbers["last_time"][slots] = panel.times[panel.offsets[1:] - 1]
+        told = _Told(panel.n_rows, featured.rows)
+        lengths, cursor = np.diff(featured.panel.offsets), np.zeros(len(slots), np.int64)
+        alerts: list[pa.Table] = []
+        while True:
+            counts = np.minimum(lengths - cursor, self._room(slots))
+            active = np.flatnonzero(counts)
+            if not len(active):
+                break
+            whole = len(active) == len(slots) and bool((counts == lengths).all())
+            part = featured.panel if whole else _cut(featured.panel, active, cursor[active], counts[active])
+            models = models if whole else self._take(slots[active])
+            alerts.append(
+                self._pass(slots[active], models, part, told, featured.panel.offsets[active] + cursor[active])
+            )
+            cursor[active] += counts[active]
+        self.counts.rows += panel.n_rows
+        raised = [table for table in alerts if table.num_rows]
+        self.counts.alerts += sum(table.num_rows for table in raised)
+        found = pa.concat_tables(raised) if raised else None
+        return Outcome(slots, panel, told.scores, told.threshold, told.version, found)
+
+    def _room(self, slots: Ints) -> Ints:
+        """Return how many rows each asset has still to come until its block is whole."""
+        if not self.learning.online:
+            return np.full(len(slots), np.iinfo(np.int64).max)
+        return self.arena.numbers["block"][slots] - self.arena.arrays["flags"].sizes[slots]
+
+    def _pass(self, slots: Ints, models: Models, part: Panel, told: _Told, firsts: Ints) -> pa.Table:
+        """Score rows within one block of each asset; learn the blocks that are whole with them."""
+        detector = self.pipeline.detector
+        before = self._block(slots, part) if detector.temporal else part
+        scores, _ = detector.score_panel(models, before)
+        own = np.arange(part.n_rows)
+        if before is not part:
+            own += np.repeat((before.offsets - part.offsets)[1:], np.diff(part.offsets))
+        version = self.arena.numbers["version"][slots]
+        told.write(firsts, part.offsets, take_scores(scores, own), models.threshold, version)
+        raised = own[scores.alert[own]]
+        table = score_table(before.take_rows(raised), models, take_scores(scores, raised), self.stamp)
+        table = table.append_column("version", pa.array(version[before.asset_of_row[raised]]))
+        if len(raised):
+            reasons = self.pipeline.reasons(models, before, self.features, scores, raised, self.explain)
+            table = with_explanations(table, reasons, np.arange(len(raised)))
+        if self.learning.online:
+            self._collect(slots, models, part, scores.alert[own])
+        return table
+
+    def _block(self, slots: Ints, part: Panel) -> Panel:
+        """Return rows with those before them of the same block."""
+        held, offsets = self.arena.arrays["pending"].rows(slots, part.n_features)
+        both = np.concatenate([held, part.values], axis=1)
+        assert part.times is not None
+        times = np.concatenate([self.arena.arrays["stamps"].take(slots).values, part.times])
+        assets = np.concatenate([np.repeat(np.arange(len(slots)), np.diff(offsets)), part.asset_of_row])
+        order = np.argsort(assets, kind="stable")
+        values = np.ascontiguousarray(both[:, order])
+        return Panel(values, offsets + part.offsets, part.keys, part.features, times[order])
+
+    # Learning --------------------------------------------------------------------------------------------------------
+
+    def _collect(self, slots: Ints, models: Models, part: Panel, alert: Flags) -> None:
+        """Keep rows for the block that they belong to, and learn blocks that are whole."""
+        pending, stamps, flags = (self.arena.arrays[name] for name in ("pending", "stamps", "flags"))
+        assert part.times is not None
+        counts, none = np.diff(part.offsets), np.zeros(len(slots), np.int64)
+        flags.append(slots, alert[None, :], part.offsets, none, counts)
+        stamps.append(slots, part.times[None, :], part.offsets, none, counts)
+        pending.append(slots, part.values, part.offsets, none, counts)
+        full = np.flatnonzero(flags.sizes[slots] == self.arena.numbers["block"][slots])
+        if not len(full):
+            return
+        ready = slots[full]
+        values, offsets = pending.rows(ready, part.n_features)
+        alerts = flags.take(ready).values
+        panel = Panel(values, offsets, part.keys.take(pa.array(full)), part.features, stamps.take(ready).values)
+        keep = np.flatnonzero(self._learnable(alerts, offsets))
+        if len(keep) < panel.n_rows:
+            panel = panel.take_rows(keep)
+        learned = self.pipeline.detector.update_panel(models.take(full), panel)
+        self._put(ready, learned)
+        numbers = self.arena.numbers
+        numbers["version"][ready] += np.diff(panel.offsets) > 0
+        numbers["block"][ready] = self.learning.block(learned.rows)
+        self.counts.blocks += len(ready)
+        self.counts.learned += panel.n_rows
+        for each in (pending, stamps, flags):
+            each.clear(ready)
+
+    def _learnable(self, alerts: Flags, offsets: Ints) -> Flags:
+        """Return which rows of whole blocks are learned: none that alert, and none of a block where many do."""
+        if self.pipeline.detector.temporal:
+            return np.ones(len(alerts), np.bool_)  # their order matters
+        totals = np.concatenate([np.zeros(1, np.int64), np.cumsum(alerts)])
+        share = np.diff(totals[offsets]) / np.maximum(np.diff(offsets), 1)
+        calm = np.repeat(share < 0.25, np.diff(offsets))
+        return calm & ~alerts
+
+
+class _Told:
+    """What is said of each row of a panel, written pass by pass."""
+
+    def __init__(self, n_rows: int, rows: Ints | None) -> None:
+        self._rows = rows
+        self.scores = Scores(np.full(n_rows, np.nan), np.full(n_rows, np.nan), np.zeros(n_rows, np.bool_))
+        self.threshold = np.full(n_rows, np.nan)
+        self.version = np.zeros(n_rows, np.int64)
+
+    def write(self, firsts: Ints, offsets: Ints, scores: Scores, threshold: Any, version: Ints) -> None:
+        """Write what is said of rows that begin at `firsts`, asset by asset, in the panel of features."""
+        counts = np.diff(offsets)
+        place = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], counts)
+        place = place if self._rows is None else self._rows[place]
+        self.scores.score[place], self.scores.p_value[place] = scores.score, scores.p_value
+        self.scores.alert[place] = scores.alert
+        self.threshold[place], self.version[place] = np.repeat(threshold, counts), np.repeat(version, counts)
+
+
+def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:
+    """Return `counts` rows of some assets, from the row `firsts` of each on."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    values = np.empty((panel.n_features, offsets[-1]), panel.values.dtype)
+    starts = panel.offsets[:-1][assets] + firsts
+    every = np.arange(panel.n_features)
+    fake = np.concatenate([starts, panel.offsets[-1:]])
+    kernels.shifted(panel.values, fake, every, np.zeros(len(assets), np.int64), 0, every, values, offsets)
+    place = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+    assert panel.times is not None
+    return Panel(values, offsets, panel.keys.take(pa.array(assets)), panel.features, panel.times[place])
+
+
+def _nanoseconds(column: pa.ChunkedArray) -> Ints:
+    """Return times as nanoseconds; far in the past where there are none."""
+    if not pa.types.is_timestamp(column.type):
+        return np.full(len(column), np.iinfo(np.int64).min)
+    stamps = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+    found: Ints = stamps.fill_null(np.iinfo(np.int64).min).to_numpy()
+    return found

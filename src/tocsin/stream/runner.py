@@ -1,0 +1,361 @@
+"""The loop of a stream: readings are fetched, judged, learned and put down, all or nothing, and alerts are handed on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.errors import FleetError, StoreFullError, UnavailableError
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.models import ModelTable
+from tocsin.insights.base import Store
+from tocsin.insights.recorder import Recorder
+from tocsin.stream.alerts import alerts_of
+from tocsin.stream.journal import Journal
+from tocsin.stream.learning import Learning
+from tocsin.stream.live import Live, Outcome
+from tocsin.stream.ordering import Arrivals, Ordering, Released
+from tocsin.stream.outbox import Outbox
+from tocsin.stream.roster import Roster
+from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, DeadLetter, Fetched, Positions, Source
+
+T = TypeVar("T")
+EPOCH = 600_000_000_000
+"""Nanoseconds of event time after which what concerns the whole fleet is looked at."""
+IDLE = 0.25
+"""Seconds to wait for a first reading before looking whether there is something else to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a stream is run.
+
+    Parameters
+    ----------
+    learning : Learning
+        How models go on learning.
+    late : int, default 0
+        How many nanoseconds a reading may come after a newer one of its asset.
+    rows : int, default 200,000
+        The most readings a micro-batch.
+    linger : float, default 0.02
+        Seconds that a micro-batch waits for more readings.
+    explain : int, default 3
+        How many features to name for each alert.
+    long : bool, default False
+        Whether a reading holds one sensor's value.
+    """
+
+    learning: Learning = field(default_factory=Learning)
+    late: int = 0
+    rows: int = 200_000
+    linger: float = 0.02
+    explain: int = 3
+    long: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """What became of one micro-batch; times are in seconds of the wall clock."""
+
+    rows: int = 0
+    size: int = 0
+    alerts: int = 0
+    late: int = 0
+    dead: Sequence[DeadLetter] = ()
+    strange: Mapping[str, int] = field(default_factory=dict)
+    newest: float | None = None
+    fetched: float = 0.0
+    judged: float = 0.0
+    committed: float = 0.0
+    lag: int | None = None
+
+
+class Watcher(Protocol):
+    """Who is told of each micro-batch once it is safe."""
+
+    def seen(self, batch: Batch) -> None:
+        """Hear of a micro-batch."""
+
+    def changes(self) -> Sequence[tuple[bytes, bytes]]:
+        """Return what is to be written with the next commit, such as the operation's own figures."""
+        ...
+
+
+class Runner:
+    """A fleet at work on a source, with all that it knows in a store.
+
+    Positions, state, insights and alerts go into the store in one transaction for each micro-batch; a restart goes on
+    after the last one. Whatever is away, be it the source's server or the store's, or has no room, is waited for.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        It has learned; it is not changed.
+    source : Source
+    store : Store
+        Opened to be written.
+    outbox : Outbox
+        On the same store.
+    options : Options
+    say : callable
+        Is given a line when something is waited for, and other news.
+    watchers : sequence of Watcher
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        source: Source,
+        store: Store,
+        outbox: Outbox,
+        options: Options,
+        say: Callable[[str], None],
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        self._source, self._store, self._outbox, self._options = source, store, outbox, options
+        self._say, self._watchers = say, watchers
+        self._fleet = fleet
+        self._roster = Roster()
+        self.live = Live(fleet, options.learning, options.explain)
+        self._ordering = Ordering(fleet.features, fleet.dtype, options.late, long=options.long)
+        self._sensors = pl.Enum(fleet.features)
+        self._recorder = Recorder(store, fleet.features)
+        self._journal = Journal(store, lambda slots: (self.live.arena.pack(slots), self._ordering.arena.pack(slots)))
+        self._newest = np.iinfo(np.int64).min
+        self._named = 0
+        self._positions: Positions = {}
+        self._stop = Event()
+
+    def stop(self) -> None:
+        """Ask the stream to end after the micro-batch that it is at; may be called from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Go on until the source has ended, or `stop` is called.
+
+        Raises
+        ------
+        StoreBusyError
+            If another stream writes to the store.
+        FleetError
+            If the store belongs to another fleet.
+        TocsinError
+            If a source or a sink fails for ever; all that was committed stays.
+        """
+        with self._store.alone("stream"):
+            self._resume()
+            while not self._stop.is_set():
+                self._outbox.check()
+                batch = self._gather()
+                if batch is not None:
+                    self._take(batch)
+                elif self._source.ended:
+                    self._release()
+                    break
+
+    # Going on --------------------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Be as it was after the last commit."""
+        head = self._journal.head()
+        if head is None:
+            self._begin()
+            self._source.seek({})
+            return
+        mine = identity(self._fleet)
+        for name, said in head["fleet"].items():
+            if said != mine.get(name):
+                raise FleetError(
+                    f"the store belongs to a fleet with other {name} ({said}, not {mine.get(name)}); "
+                    "give another store, or the fleet that it belongs to"
+                )
+        self._roster = Roster(self._journal.keys())
+        self._named = len(self._roster)
+        for live, ordering in self._journal.parts():
+            self.live.arena.unpack(live)
+            self._ordering.arena.unpack(ordering)
+        self.live.arena.grow(len(self._roster))
+        self._ordering.arena.grow(len(self._roster))
+        for entry in self._journal.entries(len(self._roster)):
+            self._again(entry.rows, entry.notes, entry.behind)
+        self._newest = head["newest"]
+        self._recorder.resume()
+        self._positions = head["positions"]
+        self._source.seek(self._positions)
+
+    def _begin(self) -> None:
+        """Put down the fleet's models as the state before the first reading."""
+        models = ModelTable(self._fleet.models)
+        self._roster = Roster(str(key) for key in models.scalars("key"))
+        slots = np.arange(len(self._roster))
+        self.live.arena.grow(len(slots))
+        self._ordering.arena.grow(len(slots))
+        self.live.place(slots, models)
+        for puts in self._journal.begin(len(slots), self._roster.since(0)):
+            self._patiently(partial(self._store.commit, puts), "the store")
+        self._named = len(slots)
+
+    def _again(self, rows: Arrivals, notes: dict[str, Any], behind: NDArray[np.bool_]) -> None:
+        if notes.get("release"):
+            self._judge(self._ordering.release(np.flatnonzero(behind), self._roster))
+        elif len(rows.slots):
+            self._judge(self._ordering.arrive(rows, self._roster))
+
+    # Readings --------------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> Fetched | None:
+        """Return what has come, after waiting a little for more."""
+        if self._outbox.full:
+            self._stop.wait(IDLE)
+            return None
+        first = self._poll(self._options.rows, IDLE)
+        if first is None:
+            return None
+        parts, rows, end = [first], first.frame.height, time.monotonic() + self._options.linger
+        while rows < self._options.rows and (left := end - time.monotonic()) > 0 and not self._stop.is_set():
+            more = self._poll(self._options.rows - rows, left)
+            if more is not None:
+                parts.append(more)
+                rows += more.frame.height
+            elif self._source.ended:
+                break
+        return _together(parts)
+
+    def _poll(self, most: int, wait: float) -> Fetched | None:
+        return self._patiently(partial(self._source.poll, most, wait), "the source")
+
+    def _take(self, fetched: Fetched) -> None:
+        """Judge what came, and commit."""
+        batch = Batch(fetched.frame.height, fetched.size, dead=fetched.dead, strange=fetched.strange)
+        batch.newest, batch.fetched = fetched.newest, time.time()
+        rows = self._arrivals(fetched.frame)
+        released = self._ordering.arrive(rows, self._roster)
+        batch.late = released.late
+        outcomes = self._judge(released)
+        self._newest = max(self._newest, int(rows.times.max(initial=self._newest)))
+        batch.judged = time.time()
+        self._commit([rows], [{}], fetched.positions, outcomes, batch)
+
+    def _release(self) -> None:
+        """Judge what waits for later readings, as none will come."""
+        slots = np.arange(len(self._roster))
+        released = self._ordering.release(slots, self._roster)
+        if len(released.slots):
+            nothing = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
+            batch = Batch(fetched=time.time())
+            outcomes = self._judge(released)
+            self._commit([nothing], [{"release": True}], None, outcomes, batch)
+
+    def _arrivals(self, frame: pl.DataFrame) -> Arrivals:
+        slots = self._roster.slots_of(frame[KEY])
+        times = frame[TIME].to_numpy()
+        if self._options.long:
+            sensors = frame[SENSOR].cast(self._sensors).to_physical().cast(pl.Float64).to_numpy()
+            values = np.stack([sensors, frame[VALUE].fill_null(np.nan).to_numpy()])
+        else:
+            values = np.empty((len(self.live.features), frame.height), self.live.dtype)
+            for name, own in zip(self.live.features, values, strict=True):
+                own[:] = frame[name].fill_null(np.nan).to_numpy()
+        return Arrivals(slots, times, values)
+
+    def _judge(self, released: Released) -> list[Outcome]:
+        return self.live.absorb(released.slots, released.panel)
+
+    # Putting down ----------------------------------------------------------------------------------------------------
+
+    def _commit(
+        self,
+        rows: Sequence[Arrivals],
+        notes: Sequence[dict[str, Any]],
+        positions: Positions | None,
+        outcomes: Sequence[Outcome],
+        batch: Batch,
+    ) -> None:
+        """Put down all that a micro-batch has changed, in one transaction, however long the store makes it wait."""
+        self._positions = self._positions if positions is None else positions
+        puts, spans = self._journal.commit(rows, notes, len(self._roster), self._roster.since(self._named))
+        self._named = len(self._roster)
+        deletes: list[bytes] = []
+        alerts = [alerts_of(one.alerts, one.alerts["version"].to_numpy()) for one in outcomes if one.alerts is not None]
+        raised = pa.concat_tables(alerts) if alerts else None
+        for one in outcomes:
+            changes = self._recorder.record(
+                one.panel.keys.to_pylist(), one.panel, one.scores, one.threshold, one.version, raised
+            )
+            raised = None
+            puts += changes.puts
+            deletes += changes.deletes
+            spans += changes.spans
+        batch.alerts = sum(table.num_rows for table in alerts)
+        if alerts:
+            puts += self._outbox.put(pa.concat_tables(alerts))
+        sent, gone = self._outbox.delivered()
+        for watcher in self._watchers:
+            puts += watcher.changes()
+        head = self._journal.header(fleet=identity(self._fleet), newest=int(self._newest), positions=self._positions)
+        self._patiently(partial(self._store.commit, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
+        self._outbox.committed()
+        self._recorder.committed()
+        self._source.committed(self._positions)
+        batch.committed, batch.lag = time.time(), self._source.lag
+        for watcher in self._watchers:
+            watcher.seen(batch)
+
+    def _patiently(self, action: Callable[[], T], what: str) -> T:
+        """Do something that may have to wait for a server, or for room; says so, and gives up only when told to stop."""
+        pause, said = 0.05, ""
+        while True:
+            try:
+                done = action()
+            except (UnavailableError, StoreFullError) as error:
+                if self._stop.is_set():
+                    raise
+                if str(error) != said:
+                    said = str(error)
+                    self._say(f"{said}; waiting")
+                self._stop.wait(pause)
+                pause = min(2 * pause, 5.0)
+            else:
+                if said:
+                    self._say(f"{what} is back; going on")
+                return done
+
+
+def identity(fleet: Fleet) -> dict[str, Any]:
+    """Return what must not change about a fleet for a store to go on with it, as JSON values."""
+    return {
+        "detector": type(fleet.detector).__name__,
+        "parameters": {name: value for name, value in sorted(fleet.detector.get_params().items())},
+        "features": list(fleet.features),
+        "recipe": None if fleet.recipe is None else fleet.recipe.to_dict(),
+        "precision": fleet.dtype.name,
+    }
+
+
+def _together(parts: Sequence[Fetched]) -> Fetched:
+    """Return what was fetched in several calls as one."""
+    if len(parts) == 1:
+        return parts[0]
+    strange: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.strange.items():
+            strange[name] = strange.get(name, 0) + count
+    stamps = [part.newest for part in parts if part.newest is not None]
+    return Fetched(
+        pl.concat([part.frame for part in parts]),
+        parts[-1].positions,
+        sum(part.size for part in parts),
+        [letter for part in parts for letter in part.dead],
+        max(stamps, default=None),
+        strange,
+    )
