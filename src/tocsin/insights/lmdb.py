@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
@@ -12,20 +11,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
+from tocsin import quantities
 from tocsin.errors import ParameterError, StoreBusyError, StoreError, StoreFullError, did_you_mean
 from tocsin.extras import need
 from tocsin.insights.base import FORMAT_VERSION, Span, Store, check_format
 from tocsin.urls import Address
 
-SIZE = 32 * 10**9
-"""How many bytes a store may hold if its address does not say."""
+SIZE, LEAST = 32 * 10**9, 2**16
+"""How many bytes a store may hold if its address does not say, and how many it must."""
 SYNC = {
     "commit": {},
     "last": {"metasync": False},
     "never": {"metasync": False, "sync": False},
 }
 """What LMDB is told for each way to be safe from a loss of power."""
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 READERS, CHECK_EVERY = 512, 256
 _FORMAT, _DATA = b"format", b"data"
 
@@ -71,7 +70,7 @@ class LMDB(Store):
     def open(cls, address: Address, *, write: bool = False) -> Self:
         """Open the store in a folder; see `Store.open`."""
         address.check_options(["size", "sync"])
-        limit = _bytes(address.options["size"]) if "size" in address.options else SIZE
+        limit = _size(address.options["size"]) if "size" in address.options else SIZE
         sync = address.options.get("sync", "last")
         if sync not in SYNC:
             raise ParameterError(f"no sync={sync}{did_you_mean(sync, SYNC)}")
@@ -304,10 +303,8 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?B?)", text.strip())
-    unit = found[2].upper() if found else ""
-    unit += "B" if unit in ("K", "M", "G", "T") else ""
-    if not found or float(found[1]) * UNITS[unit] < 2**16:
-        raise ParameterError(f"size={text} is no size; give one such as 500MB or 10GB")
-    return int(float(found[1]) * UNITS[unit])
+def _size(text: str) -> int:
+    wanted = quantities.size(text)
+    if wanted < LEAST:
+        raise ParameterError(f"a store of {text} holds nothing; give it some ?size= such as 500MB or 10GB")
+    return wanted
