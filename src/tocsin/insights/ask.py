@@ -215,6 +215,12 @@ def ops(store: Store, since: int | None = None, most: int = 60) -> pl.DataFrame:
     return pl.DataFrame({"time": times, **columns}).fill_nan(None)
 
 
+def newest(store: Store) -> int:
+    """Return when the newest reading of all assets was, in nanoseconds since 1970 UTC."""
+    check(store)
+    return max(int(np.frombuffer(value, HEAD)["time"].max()) for _, value in store.scan(Span.of_prefix(BOARD)))
+
+
 def names(store: Store) -> list[str]:
     """Return what all assets are called, in the order in which they came."""
     return [name for _, block in store.scan(Span.of_prefix(NAMES)) for name in json.loads(block)]
