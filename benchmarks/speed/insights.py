@@ -119,8 +119,8 @@ def lines() -> list[Line]:
             ):
                 middle, worst = answers(store, question, times)
                 shown = f"{middle:.3f} ms, p99 {worst:.3f} ms"
-                what = f"{what}, beside a writing process, wall clock"
-                found.append(compare(what, middle, floor, moonshot, ours=shown, other="", unit="ms"))
+                told = f"{what}, beside a writing process, wall clock"
+                found.append(compare(told, middle, floor, moonshot, ours=shown, other="", unit="ms"))
             store.close()
             writer.kill()
     return found

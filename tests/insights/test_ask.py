@@ -149,6 +149,9 @@ def test_mistakes_are_told_in_a_line(asked: Store):
         ask.alerts(asked, key="x")
     with pytest.raises(ParameterError, match="no sensor 'haet'; did you mean 'heat'"):
         ask.series(asked, "pump-001", channel="haet")
+    with pytest.raises(ParameterError, match="windows of a minute are too many; take longer ones or less time"):
+        ask.series(asked, "pump-001", 0, level="minute")
+    assert len(ask.series(asked, "pump-001", 0)) in (1, 2)
     with pytest.raises(ParameterError, match="no windows of a hours; did you mean 'hour'"):
         ask.series(asked, "pump-001", level="hours")
 

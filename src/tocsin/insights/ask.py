@@ -24,8 +24,8 @@ from tocsin.insights.state import State
 SCORE = "score"
 """What the first channel of a series is called; the others are the sensors."""
 STATISTICS = ("count", "mean", "std", "min", "max", "q05", "q50", "q95")
-MOST_POINTS = 3000
-"""Above so many windows a series is told in longer ones."""
+MOST_POINTS, MOST_WINDOWS = 3000, 100_000
+"""Above so many windows a series is told in longer ones, unless these are asked for; above more, not at all."""
 NEAR = 20_000
 """Among how many names a near match is looked for."""
 TIME = pl.Datetime("ns", "UTC")
@@ -286,30 +286,32 @@ def _series(
     level: str | None,
 ) -> pl.DataFrame:
     last = int(state.heads["time"][0])
-    end = max(last, 1 - (1 << 62)) if until is None else min(until, last)
+    end = last if until is None else min(until, last)
     start = end - LEVELS["day"] if since is None else min(since, end)
     chosen = level or next((name for name in LEVELS if (end - start) // LEVELS[name] <= MOST_POINTS), "day")
     if chosen not in LEVELS:
         raise ParameterError(f"no windows of a {chosen}{did_you_mean(chosen, LEVELS)}")
     length = LEVELS[chosen]
     first, newest = start // length, end // length
-    spans = records.series_spans(chosen, first, newest, asset_id(key))
-    items = [item for part in store.scan_all(spans) for item in part]
-    numbers = np.array([records.window_of(name, chosen) for name, _ in items], np.int64)
-    table = np.frombuffer(b"".join(value for _, value in items), records.series_type(len(sensors)))
+    if newest - first > MOST_WINDOWS:
+        raise ParameterError(f"{newest - first:,} windows of a {chosen} are too many; take longer ones or less time")
+    parts = store.scan_all(records.series_spans(chosen, first, newest, asset_id(key)))
+    numbers = records.windows_of([[name for name, _ in part] for part in parts], chosen, first)
+    blob = b"".join([value for part in parts for _, value in part])
+    table = np.frombuffer(blob, records.series_type(len(sensors)))
     inside = (numbers >= first) & (numbers <= newest)
-    numbers, table = numbers[inside], table[inside]
-    summary = table["channels"][:, channel]
-    columns: dict[str, Any] = {"time": numbers * length, "rows": table["rows"], "alerts": table["alerts"]}
-    columns["count"] = summary["count"]
-    columns |= {name: summary["figures"][:, i].astype(np.float64) for i, name in enumerate(STATISTICS[1:])}
-    frame = pl.DataFrame({name: np.ascontiguousarray(column) for name, column in columns.items()})
+    counted, summary = table[inside], table["channels"][inside, channel]
+    rows = np.stack([numbers[inside] * length, counted["rows"], counted["alerts"], summary["count"]], 1)
+    figures = summary["figures"].astype(np.float64)
     place, now = list(LEVELS).index(chosen), int(state.rolling.minutes[0]) * LEVELS["minute"] // length
     if first <= now <= newest:
-        rows, figures = state.now(0)
-        newest_row = [now * length, *rows[place].tolist(), *figures[place, channel].tolist()]
-        frame = pl.concat([frame, pl.DataFrame([newest_row], frame.columns, orient="row").cast(frame.schema)])
-    return frame.with_columns(pl.col("time").cast(TIME)).fill_nan(None)
+        current_rows, current = state.now(0)
+        ours = current[place, channel]
+        rows = np.vstack([rows, [now * length, *current_rows[place], int(ours[0])]])
+        figures = np.vstack([figures, ours[1:]])
+    whole = [pl.Series(name, rows[:, i]) for i, name in enumerate(("time", "rows", "alerts", "count"))]
+    parted = [pl.Series(name, figures[:, i], nan_to_null=True) for i, name in enumerate(STATISTICS[1:])]
+    return pl.DataFrame([whole[0].cast(TIME), *whole[1:], *parted])
 
 
 def check(store: Store) -> None:

@@ -105,8 +105,17 @@ class LMDB(Store):
 
     def scan_all(self, spans: Sequence[Span]) -> list[list[tuple[bytes, bytes]]]:
         """Return all that several spans hold, as it was at one moment."""
-        with self._begin() as transaction:
-            return [list(_walk(transaction, span, None, backwards=False)) for span in spans]
+        found: list[list[tuple[bytes, bytes]]] = []
+        with self._begin() as transaction, transaction.cursor() as cursor:
+            for first, end in spans:
+                part: list[tuple[bytes, bytes]] = []
+                found.append(part)
+                if cursor.set_range(first):
+                    for item in cursor.iternext():
+                        if item[0] >= end:
+                            break
+                        part.append(item)
+        return found
 
     def commit(
         self,

@@ -129,6 +129,13 @@ def window_of(key: bytes, level: str) -> int:
     return bucket * PER[level] + key[-1]
 
 
+def windows_of(parts: Sequence[Sequence[bytes]], level: str, first: int) -> NDArray[np.int64]:
+    """Return which windows the keys are of that were found in the spans of `series_spans`."""
+    starts = (first // PER[level] + np.arange(len(parts))) * PER[level]
+    places = np.frombuffer(bytes([key[-1] for part in parts for key in part]), np.uint8)
+    return np.repeat(starts, [len(part) for part in parts]) + places
+
+
 def _bucket(bucket: int) -> bytes:
     return min(max(bucket + (1 << 31), 0), (1 << 32) - 1).to_bytes(4, "big")
 
