@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -12,6 +13,10 @@ from tocsin.urls import Address
 
 OPTIONS = ("ca", "certificate", "private_key", "sasl", "tls")
 """The options that both sides know; those with a dot in their name go to librdkafka as they are."""
+
+LOG = logging.getLogger("tocsin.kafka")
+"""Where the client speaks, rather than on standard error."""
+LOG.addHandler(logging.NullHandler())
 
 PATIENCE = 10.0
 """So many seconds a server may take to answer when a stream begins."""
@@ -218,7 +223,7 @@ def sentence(
         return kind(f"{where} cannot be trusted or spoken to: {said}; see the options tls, ca and certificate")
     if name in _DENIED:
         return kind(f"{where} lets us not in: {said}; see the user and password in the address, and the option sasl")
-    if name in _FENCED:
+    if name in _FENCED or (name == "_FATAL" and "fenced" in said):
         return kind(f"another stream uses the same name at {where}; end it, or give each a name of its own: ?name=...")
     if name.endswith("AUTHORIZATION_FAILED"):
         what = {"GROUP": "the consumer group", "TRANSACTIONAL": "the transactional id"}.get(name.split("_")[0])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import methodcaller
 from time import monotonic
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from tocsin.extras import need
 from tocsin.stream.decoding.decoder import Decoder
 from tocsin.stream.decoding.readings import KEPT
 from tocsin.stream.kafka import (
+    LOG,
     PATIENCE,
     Complaints,
     KafkaTrouble,
@@ -33,6 +34,7 @@ from tocsin.urls import Address
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, TopicPartition
 
+A = TypeVar("A")
 OPTIONS = ("format", "group", "key", "lost", "name", "partitions", "schema", "start")
 FETCHING: dict[str, object] = {
     "auto.offset.reset": "error",
@@ -75,10 +77,12 @@ class KafkaSource(Source):
         _, self._topic = names_of(address)
         self._wanted = _numbers(address.options.get("partitions"))
         self._from_end = choice(address.options, "start", ("earliest", "latest"), "earliest") == "latest"
+        self._there: set[int] = set()
         self._skips = choice(address.options, "lost", ("error", "skip"), "error") == "skip"
         self._keys = choice(address.options, "key", ("payload", "message"), "payload") == "message"
         self._complaints = Complaints()
         self._next: dict[int, int] = {}
+        self._unplaced: set[int] = set()
         self._adrift: set[int] = set()
         self._trouble: TocsinError | None = None
         self._closed = False
@@ -99,7 +103,7 @@ class KafkaSource(Source):
         kafka = need("confluent_kafka", "stream", "kafka://")
         complaints = Complaints()
         try:
-            consumer = kafka.Consumer(made | {"error_cb": complaints})
+            consumer = kafka.Consumer(made | {"error_cb": complaints}, logger=LOG)
         except (kafka.KafkaException, ValueError, TypeError) as error:
             raise refused(error) from None
         try:
@@ -112,6 +116,7 @@ class KafkaSource(Source):
         return source
 
     def _check(self, there: list[int]) -> None:
+        self._there = set(there)
         if missing := sorted(set(self._wanted or ()) - set(there)):
             raise DataError(
                 f"topic {self._topic!r} has no partition {missing[0]}; it has {len(there)}, from 0 to {there[-1]}"
@@ -134,6 +139,7 @@ class KafkaSource(Source):
         parts = [self._part(number) for number in self._wanted]
         for part in parts:
             self._look(part)
+        self._unplaced = set(self._wanted) - set(self._next)
         self._consumer.assign(parts)
 
     def _part(self, number: int, offset: int | None = None) -> TopicPartition:
@@ -144,19 +150,19 @@ class KafkaSource(Source):
         """See that what comes next in a partition is still there; go on with what is left if that is wanted."""
         if part.offset < 0:
             return
-        low, high = self._bounds(part)
+        low, high = self._ask(self._consumer.get_watermark_offsets, part)
         if not low <= part.offset <= high:
             self._lose(part.partition, part.offset, low)
             part.offset = low
 
-    def _bounds(self, part: TopicPartition) -> tuple[int, int]:
+    def _ask(self, question: Callable[..., A | None], about: object) -> A:
         try:
-            found: tuple[int, int] | None = self._consumer.get_watermark_offsets(part, timeout=PATIENCE)
+            answer = question(about, timeout=PATIENCE)
         except self._kafka.KafkaException as error:
             raise sentence(error.args[0], self._where, self._topic) from None
-        if found is None:
+        if answer is None:
             raise UnavailableError(f"{self._where} does not answer: no offsets of {self._topic!r} came in time")
-        return found
+        return answer
 
     def _lose(self, number: int, at: int, low: int) -> None:
         if not self._skips:
@@ -167,10 +173,14 @@ class KafkaSource(Source):
         self._next[number] = low
 
     def _assigned(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
-        consumer.incremental_assign([self._part(part.partition) for part in parts])
+        numbers = [part.partition for part in parts]
+        self._unplaced |= set(numbers) - set(self._next)
+        consumer.incremental_assign([self._part(number) for number in numbers])
 
     def _revoked(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
-        self._adrift -= {part.partition for part in parts}
+        numbers = {part.partition for part in parts}
+        self._adrift -= numbers
+        self._unplaced -= numbers
         consumer.incremental_unassign(parts)
 
     def _lost(self, consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
@@ -236,12 +246,18 @@ class KafkaSource(Source):
                 self._trouble = trouble
 
     def _set_out(self) -> None:
-        """Begin with partitions of which neither the store nor the group knew where to go on, or that lost it."""
+        """See where new partitions begin, and begin with those of which neither the store nor the group knew that."""
+        if self._unplaced:
+            for part in self._ask(self._consumer.committed, [self._part(number) for number in sorted(self._unplaced)]):
+                if part.offset >= 0:
+                    self._next.setdefault(part.partition, part.offset)
+            self._unplaced.clear()
         for number in sorted(self._adrift):
-            low, high = self._bounds(self._part(number))
+            low, high = self._ask(self._consumer.get_watermark_offsets, self._part(number))
             if number in self._next:
                 self._lose(number, self._next[number], low)
-            begin = self._part(number, self._next.get(number, high if self._from_end else low))
+            latest = self._from_end and number in self._there  # what is added later began after us
+            begin = self._part(number, self._next.get(number, high if latest else low))
             self._next[number] = begin.offset
             self._consumer.incremental_unassign([begin])
             self._consumer.incremental_assign([begin])
@@ -263,7 +279,7 @@ class KafkaSource(Source):
         decoded = self._decoder.decode(payloads)
         frame, dead = decoded.frame, list(decoded.dead)
         if self._keys:
-            keys = pl.Series(KEY, list(map(_KEY, messages)), dtype=pl.Binary).cast(pl.String, strict=False)
+            keys = _texts(list(map(_KEY, messages)))
             frame = frame.with_columns(keys[decoded.origins])
             if keys.null_count():
                 nameless = np.unique(decoded.origins[frame[KEY].is_null().to_numpy()]).tolist()
@@ -327,6 +343,22 @@ def _numbers(text: str | None) -> list[int] | None:
         except ValueError:
             raise ParameterError(f"partitions={text} makes no sense; write 0-3, or 0,2,5") from None
     return sorted(numbers)
+
+
+def _texts(keys: list[bytes | None]) -> pl.Series:
+    r"""Return the keys of messages as text, null where there is none or it is not UTF-8.
+
+    >>> _texts([b"pump-1", None, b"\xff"]).to_list()
+    ['pump-1', None, None]
+    """
+    try:
+        return pl.Series(KEY, keys, dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        decoded = [None if key is None else key.decode(errors="replace") for key in keys]
+        texts = [
+            text if text is None or text.encode() == key else None for text, key in zip(decoded, keys, strict=True)
+        ]
+        return pl.Series(KEY, texts, dtype=pl.String)
 
 
 def _without_key(shape: Shape) -> Shape:
