@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from tocsin.errors import ParameterError, did_you_mean
 
@@ -29,6 +31,8 @@ class Address:
         Before the host. A password is shown as ``***``.
     options : mapping of str to str
         What follows a question mark: ``?group=night&format=avro``.
+    text : str
+        The whole as it was written, secrets and all, for libraries with addresses of their own; not compared.
 
     Examples
     --------
@@ -45,6 +49,7 @@ class Address:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    text: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -53,15 +58,21 @@ class Address:
         Raises
         ------
         ParameterError
-            If it is empty, or an option is given twice.
+            If it is empty, an option is given twice, or a bracket is missing.
         """
         if not text.strip():
             raise ParameterError("an address is empty; give a path, or one such as kafka://localhost:9092/readings")
         if text == PLAIN:
-            return cls(PLAIN)
+            return cls(PLAIN, text=text)
         if "://" not in text:
-            return cls("", path=text)
-        parts = urlsplit(text)
+            return cls("", path=text, text=text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            scheme = text.partition("://")[0]
+            raise ParameterError(
+                f"an address of {scheme}:// has a host that makes no sense; check its brackets"
+            ) from None
         login, _, host = parts.netloc.rpartition("@")
         user, colon, password = login.partition(":")
         options: dict[str, str] = {}
@@ -76,7 +87,13 @@ class Address:
             unquote(user) or None,
             unquote(password) if colon else None,
             options,
+            text,
         )
+
+    @property
+    def place(self) -> Path:
+        """The path of a file or folder, of ``file://readings.csv`` and ``~/readings.csv`` as well."""
+        return Path(f"{self.host}/{self.path}" if self.host and self.path else self.host or self.path).expanduser()
 
     def __str__(self) -> str:
         """Return the address as it may be shown."""
@@ -93,6 +110,56 @@ class Address:
         for name in self.options:
             if name not in names:
                 raise ParameterError(f"{self.scheme}:// has no option {name!r}{did_you_mean(name, names)}")
+
+
+def expanded(text: str, environment: Mapping[str, str]) -> str:
+    """Put variables of the environment into an address: ``$NAME`` or ``${NAME}``; ``$$`` is a dollar.
+
+    Before the ``@`` and in options a value may hold any characters, as it is quoted there; elsewhere it is put in as it
+    is, so that it may be several hosts, or a whole address.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such variable.
+
+    Examples
+    --------
+    >>> expanded("kafka://me:$PASSWORD@$BROKERS/t", {"PASSWORD": "p@ss/word", "BROKERS": "one:9092,two:9092"})
+    'kafka://me:p%40ss%2Fword@one:9092,two:9092/t'
+    """
+    start = text.find("://") + 3 if "://" in text else len(text)
+    host_end = next((place for place in range(start, len(text)) if text[place] in "/?#"), len(text))
+    login_end = text.rfind("@", start, host_end)
+    options = text.find("?", host_end) if start < len(text) else -1
+
+    def value(found: re.Match[str]) -> str:
+        name = found["braced"] or found["name"]
+        if name is None:
+            return "$"
+        if name not in environment:
+            raise ParameterError(
+                f"there is no environment variable {name}, which an address asks for; set it, or write $$ for a dollar"
+            )
+        place = found.start()
+        quoted = start <= place < login_end or 0 <= options < place
+        return quote(environment[name], safe="") if quoted else environment[name]
+
+    return _VARIABLE.sub(value, text)
+
+
+def masked(text: str) -> str:
+    """Return a text without the passwords of addresses in it.
+
+    >>> masked("no answer from kafka://me:secret@localhost:9092/t?api_key=word&group=a")
+    'no answer from kafka://me:***@localhost:9092/t?api_key=***&group=a'
+    """
+    return _SECRET_OPTION.sub(r"\1***", _LOGIN.sub(r"\1***\2", text))
+
+
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<name>[A-Za-z_]\w*))")
+_LOGIN = re.compile(r"(://[^\s/?#:@]*:)[^\s/?#]*(@)")
+_SECRET_OPTION = re.compile(r"([?&][^\s=&]*(?:password|secret|token|key)[^\s=&]*=)[^\s&#]+", re.IGNORECASE)
 
 
 def _masked(name: str, value: str) -> str:

@@ -44,6 +44,18 @@ class Sink(ABC):
 
     schemes: ClassVar[tuple[str, ...]]
     """The schemes of the addresses that it serves."""
+    gathers: ClassVar[bool] = False
+    """Whether what waits may be handed over together, as one table under its last sequence; else call by call."""
+
+    @classmethod
+    def takes(cls, address: Address) -> bool:
+        """Return whether it serves an address, where several sinks share a scheme."""
+        return address.scheme in cls.schemes
+
+    @classmethod
+    def shown(cls, address: Address) -> str:
+        """Return an address as messages may show it, without what is secret in it."""
+        return str(address)
 
     @classmethod
     @abstractmethod
@@ -62,10 +74,10 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, alerts: pa.Table, sequence: int) -> None:
-        """Hand over alerts, of the schema `ALERTS`; returns once they are safe there.
+        """Hand over one or more alerts, of the schema `ALERTS`; returns once they are safe there.
 
-        `sequence` rises from call to call. After a crash the last call may be made again, with the same alerts and
-        number; a sink that is transactional then writes nothing.
+        `sequence` rises from call to call. After a crash the last calls may be made again, with the same alerts and
+        numbers; a sink that can tell then writes nothing.
 
         Raises
         ------
@@ -79,6 +91,11 @@ class Sink(ABC):
     def delivered(self) -> int | None:
         """The last sequence that is known to have arrived, also by an earlier process; None if the sink cannot tell."""
         return None
+
+    @property
+    def pause(self) -> float:
+        """How many seconds it wants to be left alone before the next call; what waits until then is not lost."""
+        return 0.0
 
     @abstractmethod
     def close(self) -> None:

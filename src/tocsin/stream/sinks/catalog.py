@@ -7,14 +7,32 @@ from functools import cache
 import tocsin.stream.sinks as room
 from tocsin.discovery import members_of
 from tocsin.errors import ParameterError, did_you_mean
+from tocsin.notify import schemes
 from tocsin.stream.sinks.base import Sink
 from tocsin.urls import Address
 
 
 @cache
-def sinks() -> dict[str, type[Sink]]:
-    """Return every sink by the schemes that it serves."""
-    return dict(sorted((scheme, member) for member in members_of(room, Sink) for scheme in member.schemes))
+def sinks() -> tuple[type[Sink], ...]:
+    """Return every sink, in the order of their names."""
+    return tuple(sorted(members_of(room, Sink), key=lambda member: member.__name__))
+
+
+def sink_of(address: Address) -> type[Sink]:
+    """Return the sink that serves an address: one that names the scheme, else one that takes it all the same.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    for named in (True, False):
+        for member in sinks():
+            if (address.scheme in member.schemes) is named and member.takes(address):
+                return member
+    known = {scheme for member in sinks() for scheme in member.schemes if scheme.isalpha()}
+    more = "" if schemes() else '; mail, Slack and others come with pip install "tocsin[notify]"'
+    raise ParameterError(f"no sink {address.scheme}://{did_you_mean(address.scheme, known | schemes())}{more}")
 
 
 def open_sink(text: str) -> Sink:
@@ -25,7 +43,5 @@ def open_sink(text: str) -> Sink:
     ParameterError
         If nothing serves its scheme; see `Sink.open` for what else may be wrong.
     """
-    address, known = Address.of(text), sinks()
-    if address.scheme not in known:
-        raise ParameterError(f"no sink {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
-    return known[address.scheme].open(address)
+    address = Address.of(text)
+    return sink_of(address).open(address)

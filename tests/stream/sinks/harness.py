@@ -1,0 +1,221 @@
+"""What the tests of all sinks need of each: an address, its far side, and a way to make it go away and come back.
+
+A new sink adds one class here, or in a file of its own that this one imports, and its name to `READERS`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedWriter, FileIO, TextIOWrapper
+from threading import Thread
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tocsin.stream.alerts import headline, json_lines
+from tocsin.stream.sinks.base import ALERTS
+
+
+def alerts(first: int, many: int, key: str = "pump") -> pa.Table:
+    """Return alerts whose ids and times count from `first`; every third has no explanation."""
+    rows = []
+    for number in range(first, first + many):
+        reason = {
+            "feature": "heat, mean of the last 5", "sensor": "heat", "value": 91.5 + number, "low": 20.0, "high": 60.0,
+            "direction": "above", "contribution": 3.5, "sentence": f"heat was {91 + number}, above its usual 20 to 60.",
+        }  # fmt: skip
+        rows.append(
+            {
+                "id": f"{number:016x}", "key": f"{key} {number % 3} – «ü»", "time": 1_700_000_000_123_456_789 + number,
+                "score": 9.0 + number, "p_value": 1e-4 if number % 2 else None, "threshold": 4.5, "version": number,
+                "explanations": [reason, reason | {"feature": "speed", "sensor": None}] if number % 3 else [],
+            }
+        )  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=ALERTS)
+
+
+def plain(table: pa.Table) -> list[dict]:
+    """Return alerts as JSON objects."""
+    return [json.loads(line) for line in json_lines(table)]
+
+
+class Reader(ABC):
+    """The far side of a sink, in a place of its own for each test."""
+
+    once = False
+    """Whether a call that is repeated after a crash leaves nothing double."""
+    strict = False
+    """Whether options that it does not know are refused; webhooks pass theirs on, and a path has none."""
+
+    address: str
+    """Where the sink is."""
+
+    @abstractmethod
+    def __init__(self, request: pytest.FixtureRequest, stack: ExitStack) -> None:
+        """Start what is needed; `stack` ends it."""
+
+    @abstractmethod
+    def read(self) -> list[dict]:
+        """Return all that has arrived so far, as JSON objects."""
+
+    def count(self, alert: dict) -> int:
+        """Return how often an alert (of `plain`) has arrived whole."""
+        return self.read().count(alert)
+
+    @abstractmethod
+    def go(self) -> None:
+        """Be away, until `come`."""
+
+    @abstractmethod
+    def come(self) -> None:
+        """Be back."""
+
+
+class StandardOutputReader(Reader):
+    address = "-"
+
+    def __init__(self, request, stack):
+        self._captured = request.getfixturevalue("capfd")
+        self._seen = ""
+        self._away = stack.enter_context(pytest.MonkeyPatch.context())
+
+    def read(self):
+        self._seen += self._captured.readouterr().out
+        return [json.loads(line) for line in self._seen.split("\n")[:-1]]
+
+    def go(self):
+        self._full = TextIOWrapper(BufferedWriter(FileIO("/dev/full", "w")))
+        self._away.setattr(sys, "stdout", self._full)
+
+    def come(self):
+        self._away.undo()
+        self._full.close()
+
+
+class NDJSONReader(Reader):
+    once = strict = True
+
+    def __init__(self, request, stack):
+        self._folder = request.getfixturevalue("tmp_path") / "folder"
+        self._folder.mkdir()
+        self.address = f"file://{self._folder}/alerts.ndjson"
+
+    def read(self):
+        return [json.loads(line) for line in (self._folder / "alerts.ndjson").read_bytes().split(b"\n")[:-1]]
+
+    def go(self):
+        self._folder.rename(self._folder.with_name("away"))
+
+    def come(self):
+        self._folder.with_name("away").rename(self._folder)
+
+
+class ParquetReader(Reader):
+    once = strict = True
+
+    def __init__(self, request, stack):
+        self._folder = request.getfixturevalue("tmp_path") / "alerts"
+        self.address = f"parquet://{self._folder}"
+
+    def read(self):
+        files = sorted(self._folder.glob("*/*.parquet"), key=lambda path: int(path.name.split("-")[1]))
+        return plain(pl.read_parquet(files).to_arrow().cast(ALERTS))
+
+    def go(self):
+        self._folder.rename(self._folder.with_name("away"))
+        self._folder.touch()
+
+    def come(self):
+        self._folder.unlink()
+        self._folder.with_name("away").rename(self._folder)
+
+
+class WebServer:
+    """A web server that keeps what is posted to it, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, dict, bytes]] = []
+        self.answer = 200
+        posts, server = self.posts, self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if server.answer < 300:
+                    posts.append((self.path, dict(self.headers), body))
+                self.send_response(server.answer)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self._server.server_port}"
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[WebServer]:
+        server = cls()
+        thread = Thread(target=server._server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server._server.shutdown()
+            thread.join()
+            server._server.server_close()
+
+
+class WebhookReader(Reader):
+    strict = False
+
+    def __init__(self, request, stack):
+        self._server = stack.enter_context(WebServer.started())
+        self.address = f"http://me:p%40ss@{self._server.host}/hooks/x?a=1&b=%20"
+
+    def read(self):
+        return [alert for _, _, body in self._server.posts for alert in json.loads(body)]
+
+    def go(self):
+        self._server.answer = 503
+
+    def come(self):
+        self._server.answer = 204
+
+
+class MessagesReader(WebhookReader):
+    """Messages have a line for each alert, and not all that is known of it."""
+
+    def __init__(self, request, stack):
+        super().__init__(request, stack)
+        self.address = f"json://me:p%40ss@{self._server.host}/hooks/x?at_most=100/s"
+
+    def read(self):
+        return [json.loads(body) for _, _, body in self._server.posts]
+
+    def count(self, alert):
+        line = headline(alert | {"time": records_time(alert)})
+        return sum(said["message"].split("\n").count(line) for said in self.read())
+
+
+def records_time(alert: dict) -> int:
+    """Return the time of an alert (of `plain`) in nanoseconds."""
+    return int(pl.Series([alert["time"]]).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns").to_physical()[0])
+
+
+READERS: dict[str, type[Reader]] = {
+    "Messages": MessagesReader,
+    "NDJSON": NDJSONReader,
+    "ParquetFolder": ParquetReader,
+    "StandardOutput": StandardOutputReader,
+    "Webhook": WebhookReader,
+}
+"""By the names of the sinks."""
