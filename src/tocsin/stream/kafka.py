@@ -167,13 +167,18 @@ def refused(error: Exception) -> ParameterError:
 
 
 def partitions_of(
-    client: Client, topic: str, where: str, complaints: Complaints, failure: type[Exception]
+    client: Client,
+    topic: str,
+    where: str,
+    complaints: Complaints,
+    failure: type[Exception],
+    kind: Callable[[str], TocsinError] = DataError,
 ) -> list[int]:
     """Ask a server for the partitions of a topic; `failure` is what the client raises.
 
     Raises
     ------
-    DataError
+    DataError (or what else `kind` is)
         If there is no such topic, no right to it, or the user or password is wrong.
     UnavailableError
         If no server answers.
@@ -186,13 +191,13 @@ def partitions_of(
             client.poll(0)
             trouble = complaints.denied or complaints.away
             if complaints.denied or complaints.down or monotonic() > deadline:
-                raise sentence(trouble or error.args[0], where, topic) from None
+                raise sentence(trouble or error.args[0], where, topic, kind) from None
     complaints.forget()
     if found.error is None:
         return sorted(found.partitions)
     if found.error.name() in _UNKNOWN:
-        raise DataError(f"no topic {topic!r} at {where}{did_you_mean(topic, _topics(client, failure))}")
-    raise sentence(found.error, where, topic)
+        raise kind(f"no topic {topic!r} at {where}{did_you_mean(topic, _topics(client, failure))}")
+    raise sentence(found.error, where, topic, kind)
 
 
 def _topics(client: Client, failure: type[Exception]) -> list[str]:
