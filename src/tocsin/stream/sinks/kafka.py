@@ -174,8 +174,7 @@ class KafkaTopic(Sink):
         """Let go of the connections; what was not committed never was."""
         line, self._line = self._line, None
         if line is not None:
-            line.producer.purge()
-            line.producer.close()
+            line.producer.purge()  # and dropped: its own close() would wait for a broker that is away
             line.consumer.close()
 
 
