@@ -9,10 +9,14 @@ import pytest
 import typer
 
 from tocsin.cli.main import app
-from tocsin.cli.reference import renew
+from tocsin.cli.reference import commands, renew
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
+COMMANDS: dict[str, Any] = {
+    name.removeprefix("tocsin "): command
+    for name, command in commands("tocsin", typer.main.get_command(app))
+    if name != "tocsin"
+}
 
 
 def test_the_commands_are_those_of_the_plan():
@@ -28,6 +32,8 @@ def test_the_commands_are_those_of_the_plan():
         "billion",
         "info",
         "update",
+        "insights",
+        *(f"insights {question}" for question in ("top", "asset", "alerts", "ops")),
     ]
     assert list(COMMANDS) == planned
 
@@ -53,7 +59,7 @@ def test_the_docs_are_up_to_date():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_works(run, name):
-    ran = run(name, "--help")
+    ran = run(*name.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
     assert f"tocsin {name}" in ran.out
 

@@ -123,9 +123,9 @@ def test_a_place_without_rights_is_named(tmp_path: Path, opened: Open):
         opened("/proc/none/s")
 
 
-@pytest.mark.parametrize("size", ["", "10", "-1GB", "GB", "1e9", "10 GX"])
-def test_a_size_that_makes_no_sense(size: str, tmp_path: Path, opened: Open):
-    with pytest.raises(ParameterError, match="is no size; give one such as"):
+@pytest.mark.parametrize(("size", "said"), [("10", "holds nothing"), ("0MB", "holds nothing"), ("10GX", "is no size")])
+def test_a_size_that_makes_no_sense(size: str, said: str, tmp_path: Path, opened: Open):
+    with pytest.raises(ParameterError, match=said):
         opened(f"lmdb://{tmp_path / 's'}?size={size}")
 
 

@@ -94,7 +94,7 @@ def test_a_newer_store_and_something_else_are_refused(server: redis.Server, open
 
 
 def test_who_has_lost_the_lease_writes_no_more(server: redis.Server, opened: Open):
-    address = f"{server.address}?prefix=lost&lease=0.3"
+    address = f"{server.address}?prefix=lost&lease=300ms"
     store = opened(address)
     with client.Redis(port=server.port) as direct, store.alone("stream"):
         store.commit([(b"a", b"1")])
@@ -122,7 +122,8 @@ def test_by_socket_and_by_valkey(server: redis.Server, opened: Open):
     [
         ("redis://localhost:port/0", "'port' is no port"),
         ("redis://localhost/name", "the number of a database"),
-        ("redis://localhost/0?lease=soon", "is no number of seconds"),
+        ("redis://localhost/0?lease=soon", "is no duration"),
+        ("redis://localhost/0?lease=2h", "a lease lasts from 100ms to 1h"),
         ("redis://localhost/0?db=1", "no option 'db'"),
     ],
 )

@@ -18,6 +18,7 @@ from tocsin.cli.features import features
 from tocsin.cli.fit import fit
 from tocsin.cli.generate import generate
 from tocsin.cli.info import info
+from tocsin.cli.insights import app as insights
 from tocsin.cli.score import score
 from tocsin.cli.update import update
 from tocsin.cli.wording import in_options
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for command in (demo, fit, score, explain, compete, features, detect, generate, billion, info, update):
     app.command()(command)
+app.add_typer(insights, name="insights")
 
 
 def _show_version(wanted: bool) -> None:

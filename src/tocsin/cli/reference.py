@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ MARK = "<!-- What follows is written by python -m tocsin.cli.reference docs/cli.
 
 def reference() -> str:
     """Return every command with its arguments and options, in Markdown."""
-    group: Any = typer.main.get_command(app)
-    parts = [_command("tocsin", group)] + [_command(f"tocsin {name}", found) for name, found in group.commands.items()]
-    return "\n".join(parts)
+    return "\n".join(_command(name, command) for name, command in commands("tocsin", typer.main.get_command(app)))
+
+
+def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Give a command and those in it, each with all the words that call it."""
+    yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from commands(f"{name} {word}", inner)
 
 
 def renew(page: str) -> str:
@@ -28,7 +34,9 @@ def renew(page: str) -> str:
 
 def _command(name: str, command: Any) -> str:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    usage = " ".join([name, "[OPTIONS]", *map(_argument, arguments), *(["COMMAND"] if name == "tocsin" else [])])
+    usage = " ".join(
+        [name, "[OPTIONS]", *map(_argument, arguments), *(["COMMAND"] if hasattr(command, "commands") else [])]
+    )
     lines = [f"## `{name}`", "", _plain(command.help or ""), "", "```text", usage, "```", ""]
     lines += ["| | |", "| --- | --- |"]
     lines += [_parameter(parameter) for parameter in command.params]

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
+from tocsin import quantities
 from tocsin.errors import ParameterError, StoreBusyError, StoreError, StoreFullError, did_you_mean
 from tocsin.extras import need
 from tocsin.insights.base import FORMAT_VERSION, Span, Store, check_format
 from tocsin.urls import Address
 
-SIZE = 32 * 10**9
-"""How many bytes a store may hold if its address does not say."""
+SIZE, LEAST = 32 * 10**9, 2**16
+"""How many bytes a store may hold if its address does not say, and how many it must."""
 SYNC = {
     "commit": {},
     "last": {"metasync": False},
     "never": {"metasync": False, "sync": False},
 }
 """What LMDB is told for each way to be safe from a loss of power."""
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 READERS, CHECK_EVERY = 512, 256
 _FORMAT, _DATA = b"format", b"data"
 
@@ -70,7 +70,7 @@ class LMDB(Store):
     def open(cls, address: Address, *, write: bool = False) -> Self:
         """Open the store in a folder; see `Store.open`."""
         address.check_options(["size", "sync"])
-        limit = _bytes(address.options["size"]) if "size" in address.options else SIZE
+        limit = _size(address.options["size"]) if "size" in address.options else SIZE
         sync = address.options.get("sync", "last")
         if sync not in SYNC:
             raise ParameterError(f"no sync={sync}{did_you_mean(sync, SYNC)}")
@@ -105,8 +105,17 @@ class LMDB(Store):
 
     def scan_all(self, spans: Sequence[Span]) -> list[list[tuple[bytes, bytes]]]:
         """Return all that several spans hold, as it was at one moment."""
-        with self._begin() as transaction:
-            return [list(_walk(transaction, span, None, backwards=False)) for span in spans]
+        found: list[list[tuple[bytes, bytes]]] = []
+        with self._begin() as transaction, transaction.cursor() as cursor:
+            for first, end in spans:
+                part: list[tuple[bytes, bytes]] = []
+                found.append(part)
+                if cursor.set_range(first):
+                    for item in cursor.iternext():
+                        if item[0] >= end:
+                            break
+                        part.append(item)
+        return found
 
     def commit(
         self,
@@ -124,7 +133,7 @@ class LMDB(Store):
         except lmdb.MapFullError:
             self._opened.env.reader_check()
             raise StoreFullError(
-                f"the store {self._path} is full: {self._limit / 1e6:,.0f} MB; keep less, or open it with a larger "
+                f"the store {self._path} is full: {self._limit / 1e6:,.4g} MB; keep less, or open it with a larger "
                 f"?size= (lmdb://{self._path}?size=...)"
             ) from None
         except lmdb.BadValsizeError:
@@ -268,11 +277,7 @@ def _change(
                 there = cursor.delete()
         for key in deletes:
             transaction.delete(key)
-        cursor.putmulti(sorted(puts, key=_key) if len(puts) > 1 else puts)  # in order, pages are touched once
-
-
-def _key(put: tuple[bytes, bytes]) -> bytes:
-    return put[0]
+        cursor.putmulti(sorted(puts, key=itemgetter(0)) if len(puts) > 1 else puts)  # in order, pages are touched once
 
 
 def _walk(transaction: Any, span: Span, most: int | None, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -307,10 +312,8 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMGT]?B?)", text.strip())
-    unit = found[2].upper() if found else ""
-    unit += "B" if unit in ("K", "M", "G", "T") else ""
-    if not found or float(found[1]) * UNITS[unit] < 2**16:
-        raise ParameterError(f"size={text} is no size; give one such as 500MB or 10GB")
-    return int(float(found[1]) * UNITS[unit])
+def _size(text: str) -> int:
+    wanted = quantities.size(text)
+    if wanted < LEAST:
+        raise ParameterError(f"a store of {text} holds nothing; give it some ?size= such as 500MB or 10GB")
+    return wanted

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import Any, Self
 
+from tocsin import quantities
 from tocsin.errors import ParameterError, StoreBusyError, StoreError, StoreFullError, TocsinError, UnavailableError
 from tocsin.extras import need
 from tocsin.insights.base import FORMAT_VERSION, Span, Store, check_format
@@ -19,7 +20,7 @@ from tocsin.urls import Address
 PART = 1000
 """How many keys of a span are fetched at once."""
 ATTEMPTS = 10
-LEASE = 6.0
+LEASE = "6s"
 
 
 class Redis(Store):
@@ -28,7 +29,7 @@ class Redis(Store):
     ``redis://user:password@localhost:6379/0?prefix=tocsin``; ``rediss://`` speaks TLS (``?ca=file.pem`` names who is
     trusted), ``unix:///run/redis.sock?db=0`` uses a socket. A commit is one ``MULTI`` and ``EXEC``. It outlives this
     process; whether it outlives the server's is up to the server (``appendonly yes``). A server that evicts keys when
-    it is full is refused for writing. `lease` is how many seconds a lock outlives a holder that dies.
+    it is full is refused for writing. `lease` is how long a lock outlives a holder that dies, 6 seconds by default.
     """
 
     schemes = ("redis", "rediss", "unix", "valkey")
@@ -46,7 +47,7 @@ class Redis(Store):
         number = address.options.get("db", "0") if socketed else address.path or "0"
         if not number.isdigit():
             raise ParameterError(f"{address}: the number of a database, such as /0, not {number!r}, follows the host")
-        lease = _seconds(address.options.get("lease", str(LEASE)))
+        lease = _seconds(address.options.get("lease", LEASE))
         how: dict[str, Any] = {"db": int(number), "username": address.user, "password": address.password}
         if socketed:
             how["unix_socket_path"] = address.path
@@ -311,10 +312,7 @@ def _host(address: Address) -> tuple[str, int]:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text.removesuffix("s"))
-    except ValueError:
-        seconds = 0.0
+    seconds = quantities.seconds(text)
     if not 0.1 <= seconds <= 3600:
-        raise ParameterError(f"lease={text} is no number of seconds from 0.1 to 3600")
+        raise ParameterError(f"a lease lasts from 100ms to 1h, not {text}")
     return seconds

@@ -7,33 +7,10 @@ from typing import ClassVar, Self
 
 import pyarrow as pa
 
+from tocsin.insights.alerts import ALERTS, EXPLANATION
 from tocsin.urls import Address
 
-EXPLANATION = pa.struct(
-    [
-        ("feature", pa.string()),
-        ("sensor", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("direction", pa.string()),
-        ("contribution", pa.float64()),
-        ("sentence", pa.string()),
-    ]
-)
-ALERTS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("key", pa.string()),
-        ("time", pa.timestamp("ns", "UTC")),
-        ("score", pa.float64()),
-        ("p_value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("version", pa.int64()),
-        ("explanations", pa.list_(EXPLANATION)),
-    ]
-)
-"""What sinks are given: `id` is the same whenever the same alert is raised; `version` is that of the asset's model."""
+__all__ = ["ALERTS", "EXPLANATION", "Sink"]
 
 
 class Sink(ABC):

@@ -1,0 +1,166 @@
+"""What people see of insights: tables that fit 80 columns, and a line of blocks for what goes on in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli import view
+from tocsin.cli.text import count, duration, listed, moment, number, size
+
+if TYPE_CHECKING:
+    from tocsin.insights.ask import Asset
+
+ALERTS_OF_ASSET = 5
+WIDTH = 60
+BLOCKS = "▁▂▃▄▅▆▇█"
+Row = Mapping[str, Any]
+
+
+def top(rows: Sequence[Row]) -> RenderableType:
+    """Return one line an asset, the most anomalous first."""
+    table = _table()
+    table.add_column("Asset", style="bold", overflow="fold", min_width=12, max_width=24)
+    table.add_column("Last reading", no_wrap=True)
+    for name in ("Score", "Above\nthreshold", "p", "Alerts", "Readings"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        times = row["times_threshold"]
+        above = Text("" if times is None else f"{times:.2f}×", style="bold red" if row["alert"] else "dim")
+        counted = [f"{row['alerts']:,}", f"{row['rows']:,}"]
+        figures: list[str | Text] = [_number(row["score"]), above, _number(row["p_value"]), *counted]
+        table.add_row(Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", *figures)
+    return table
+
+
+def asset(found: Asset, alerts_of_it: Sequence[Row]) -> RenderableType:
+    """Return all about an asset."""
+    state = found.latest
+    judged = Text("  alert", style="bold red") if state.alert else Text("  no alert", style="bold green")
+    told = f"  score {_number(state.score)}, alert above {_number(state.threshold)}"
+    title = Text(state.key, style="bold").append(f" at {moment(moment_of(state.time))}").append_text(judged)
+    facts = {
+        "readings": f"{state.rows:,}, {count(state.alerts, 'alert')}",
+        "model": f"version {state.version}",
+        "drift": None if not found.drift else listed([f"{name} {value}" for name, value in found.drift.items()]),
+    }
+    parts: list[RenderableType] = [title.append(told, style="not bold dim"), view.facts(facts), Text("")]
+    parts.append(_sensors(found))
+    if len(found.series):
+        times, worst = found.series["time"], found.series["max"]
+        line = sparkline(worst.to_list(), WIDTH)
+        span = f"{moment(times[0])} to {moment(times[-1])}, up to {_number(worst.max())}"  # type: ignore[arg-type]
+        parts += [view.heading("Score", span), view.indented(line)]
+    if alerts_of_it:
+        parts += [view.heading("Alerts", "newest first"), alerts(alerts_of_it, has_key=False)]
+    return Group(*parts)
+
+
+def _sensors(found: Asset) -> RenderableType:
+    """Return one line a sensor: its last value, and what it was over the hour and the day that are current."""
+    table = _table()
+    table.add_column("Sensor", style="bold", overflow="fold", max_width=22)
+    for name in ("Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("\n5 % to 95 %", no_wrap=True)
+    now = {(row["channel"], row["window"]): row for row in found.windows.iter_rows(named=True) if row["current"]}
+    for sensor, value in found.latest.values.items():
+        hour, day = now[sensor, "hour"], now[sensor, "day"]
+        cells = [_number(value), *(_number(each) for each in (hour["mean"], day["mean"], day["std"], day["q50"]))]
+        table.add_row(Text(sensor), *cells, f"{_number(day['q05'])} to {_number(day['q95'])}")
+    return table
+
+
+def alerts(rows: Sequence[Row], *, has_key: bool = True) -> RenderableType:
+    """Return one line an alert: when, which asset, how far above the threshold, and why."""
+    if not rows:
+        return Text("No alerts.")
+    table = _table(leading=1)
+    table.add_column("When", no_wrap=True)
+    if has_key:
+        table.add_column("Asset", style="bold", overflow="fold", max_width=20)
+    table.add_column("Above\nthreshold", justify="right", no_wrap=True)
+    table.add_column("What happened", ratio=1, overflow="fold", min_width=24)
+    for row in rows:
+        score, threshold = row["score"], row["threshold"]
+        ratio = score / threshold if score is not None and threshold is not None and threshold > 0 else None
+        above = Text(_number(score) if ratio is None else f"{ratio:.2f}×", style="red")
+        first = (row["explanations"] or [{}])[0]
+        what = view.sentence(first.get("sentence") or "", first.get("feature") or "")
+        table.add_row(moment(row["time"]), *([Text(row["key"])] if has_key else []), above, what)
+    return table
+
+
+def ops(rows: Sequence[Row], stored: int) -> RenderableType:
+    """Return the operation's figures of the last second, and how they went before."""
+    if not rows:
+        return Text("No figures of the operation yet.")
+    last = rows[-1]
+    told = {
+        "rows": "rows a second",
+        "bytes": "data a second",
+        "delay_p50": "delay, half of rows",
+        "delay_p99": "delay, 99 % of rows",
+        "lag": "waiting",
+        "alerts": "alerts a second",
+        "late": "late",
+        "dead": "not readable",
+        "strange": "unknown sensors",
+        "unlearned": "not learned",
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    for name, words in told.items():
+        if any(row[name] is not None for row in rows):
+            table.add_row(words, _figure(name, last[name]), sparkline([row[name] for row in rows], WIDTH - 14))
+    span = (rows[-1]["time"] - rows[0]["time"]).total_seconds()
+    title = Text(f"At {moment(last['time'])}", style="bold")
+    remark = f"  and {duration(span)} before; the store holds {size(stored)}" if span else ""
+    return Group(title.append(remark, style="not bold dim"), view.indented(table))
+
+
+def sparkline(values: Sequence[float | None], width: int) -> Text:
+    """Return values as blocks from 0, or the least below it, to the greatest; the greatest of those that share one.
+
+    >>> sparkline([0, 1, 2, None, 4], 60).plain, sparkline([0, 5, 0, 3], 2).plain, sparkline([2, 2], 9).plain
+    ('▁▃▅ █', '█▆', '██')
+    """
+    each = max(math.ceil(len(values) / width), 1)
+    groups = [values[at : at + each] for at in range(0, len(values), each)]
+    known = [[value for value in group if value is not None and math.isfinite(value)] for group in groups]
+    shown = [max(group) if group else None for group in known]
+    there = [value for value in shown if value is not None]
+    least, most = min([0.0, *there]), max([0.0, *there])
+    scale = (len(BLOCKS) - 1) / (most - least) if most > least else 0.0
+    blocks = [" " if value is None else BLOCKS[math.ceil(scale * (value - least))] for value in shown]
+    return Text("".join(blocks), style="cyan")
+
+
+def moment_of(nanoseconds: int) -> datetime:
+    """Return a time as Python has it, to the microsecond."""
+    return datetime.fromtimestamp(nanoseconds // 1000 / 1e6, UTC)
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if name == "bytes":
+        return size(value)
+    return duration(value / 1000) if name.startswith("delay") else number(value)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else number(value)
+
+
+def _table(leading: int = 0) -> Table:
+    return Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=leading)

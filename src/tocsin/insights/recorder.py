@@ -1,0 +1,288 @@
+"""What the stream has seen, as insights: each batch changes the states, windows and series of the assets it touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.errors import DataError, StoreError
+from tocsin.insights import records
+from tocsin.insights.alerts import to_lines
+from tocsin.insights.base import Span, Store
+from tocsin.insights.records import ASSET, BLOCK, BOARD, LEVELS, NAMES, asset_id
+from tocsin.insights.state import State
+from tocsin.kernels.rolling import FIGURES, Ended, endings, learn
+from tocsin.panel import Panel, Scores
+
+DAY = LEVELS["day"]
+AT_ONCE = 4096
+"""How many assets are read from a store at once."""
+
+
+class Changes(NamedTuple):
+    """What a commit is to do, in the order of `Store.commit`."""
+
+    puts: list[tuple[bytes, bytes]]
+    deletes: list[bytes]
+    spans: list[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long insights are kept, in days of event time; None for ever.
+
+    Parameters
+    ----------
+    minutes, hours, days : float, optional
+        Past windows of each length. A day's window is there as long as it is kept, whatever has become of its hours.
+    alerts, ops : float, optional
+        Alerts, and the operation's own figures.
+    size : int, optional
+        How many bytes the store may hold before the oldest minutes go early, then the oldest hours, then days.
+    """
+
+    minutes: float | None = 2.0
+    hours: float | None = 60.0
+    days: float | None = None
+    alerts: float | None = 366.0
+    ops: float | None = 7.0
+    size: int | None = None
+
+
+class Recorder:
+    """Learns what a batch says of its assets, and says what to write into the store.
+
+    The stream calls `resume` once; for each batch `record`, then commits what it gets, with what else belongs together,
+    then `committed`. Whoever calls `record` again without `committed` between takes the batch back: the assets that it
+    touched are read from the store again, so that nothing is counted twice.
+
+    All figures depend on each asset's rows in their order alone, not on how they are cut into batches. In memory are
+    about 2 kB a sensor and asset, and as much for the score.
+
+    Parameters
+    ----------
+    store : Store
+        Where insights are; only read here.
+    sensors : tuple of str
+        What the readings' values are called, in their order.
+    keep : Keep, optional
+        How long what is kept.
+    """
+
+    def __init__(self, store: Store, sensors: tuple[str, ...], keep: Keep | None = None) -> None:
+        self.sensors, self.keep = sensors, keep or Keep()
+        self._store, self._state = store, State(len(sensors))
+        self._slots: dict[str, int] = {}
+        self._names: list[str] = []
+        self._ids: list[bytes] = []
+        self._known = 0
+        self._pending: NDArray[np.int64] | None = None
+
+    @property
+    def assets(self) -> int:
+        """How many assets have been seen."""
+        return len(self._names)
+
+    def resume(self) -> None:
+        """Load what the store holds; costs some 20 microseconds an asset.
+
+        Raises
+        ------
+        StoreError
+            If its insights are of other sensors.
+        """
+        meta = self._store.get(records.META)
+        if meta is None:
+            return
+        sensors, assets = records.meta_of(meta)
+        if sensors != self.sensors:
+            there, ours = ", ".join(sensors[:5]), ", ".join(self.sensors[:5])
+            raise StoreError(f"the store's insights are of other sensors ({there}, not {ours}); take another store")
+        names = [name for _, block in self._store.scan(Span.of_prefix(NAMES)) for name in json.loads(block)]
+        self._state.grow(assets)
+        self._name(names[:assets])
+        self._known = assets
+        for start in range(0, assets, AT_ONCE):
+            self._load(np.arange(start, min(start + AT_ONCE, assets)))
+
+    def record(
+        self,
+        keys: Sequence[str],
+        panel: Panel,
+        scores: Scores,
+        thresholds: NDArray[np.float64],
+        versions: NDArray[np.int64],
+        alerts: pa.Table,
+    ) -> Changes:
+        """Learn a batch, and return what is to be committed for it.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            The panel's assets, each once.
+        panel : Panel
+            Their readings: `sensors` in their order, and times.
+        scores : Scores
+            Of each row; a score that is NaN is none.
+        thresholds, versions : ndarray of shape (n_assets,)
+            Of each asset's model.
+        alerts : pyarrow.Table
+            What is alerted of, of the schema `tocsin.insights.alerts.ALERTS`.
+        """
+        if panel.times is None or panel.values.shape[0] != len(self.sensors):
+            raise DataError(f"insights need times and {len(self.sensors)} sensors, not {panel.values.shape[0]}")
+        self.forget()
+        touched = np.flatnonzero(np.diff(panel.offsets))
+        slots = self._slots_of([keys[i] for i in touched.tolist()] if len(touched) < len(keys) else keys)
+        self._pending = slots
+        offsets = np.append(panel.offsets[touched], panel.offsets[-1])
+        rolling = self._state.rolling
+        count = endings(rolling, slots, offsets, panel.times)
+        ended = _room(count, len(self.sensors) + 1)
+        learn(rolling, slots, offsets, panel.times, scores.score, scores.alert, panel.values, ended)
+        self._update(slots, offsets, panel, scores, thresholds[touched], versions[touched])
+        puts = self._puts(slots, ended)
+        puts += _alert_puts(alerts)
+        return Changes(puts, [], [])
+
+    def committed(self) -> None:
+        """Hear that what `record` returned is in the store."""
+        self._pending, self._known = None, len(self._names)
+
+    def forget(self) -> None:
+        """Take back a batch that was not committed; `record` does it, too."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        for name in self._names[self._known :]:
+            del self._slots[name]
+        del self._names[self._known :], self._ids[self._known :]
+        self._state.forget(pending)
+        old = pending[pending < self._known]
+        for start in range(0, len(old), AT_ONCE):
+            self._load(old[start : start + AT_ONCE])
+
+    def retain(self, now: int, *, full: bool = False) -> Changes:
+        """Return what is to be deleted by now, in nanoseconds of event time: what is too old, or too much.
+
+        With `full`, or above the size that is kept, the oldest tenth of the minutes goes, else of the hours, else of
+        the days. What a commit deletes is all assets' windows of a quarter of an hour, or day, or 32 days.
+        """
+        spans, deletes = [], list[bytes]()
+        for level, days in zip(LEVELS, (self.keep.minutes, self.keep.hours, self.keep.days), strict=True):
+            if days is not None:
+                spans.append(records.series_until(level, (now - int(days * DAY)) // LEVELS[level]))
+        if self.keep.alerts is not None:
+            old = Span(records.ALERT, records.ALERT + records.whole(now - int(self.keep.alerts * DAY)))
+            spans.append(old)
+            deletes += [pointer for _, line in self._store.scan(old) for pointer in _pointers([line])]
+        if self.keep.ops is not None:
+            second = (now - int(self.keep.ops * DAY)) // 10**9
+            spans.append(Span(records.OPS, records.OPS + records.whole(second)))
+        if full or (self.keep.size is not None and self._store.size > self.keep.size):
+            spans += self._oldest(now)
+        return Changes([], deletes, spans)
+
+    def _oldest(self, now: int) -> list[Span]:
+        """Return the oldest tenth of the shortest windows that are kept, but never those of the newest bucket."""
+        for level, length in LEVELS.items():
+            every = records.series_until(level, 1 << 60)
+            for key, _ in self._store.scan(every, most=1):
+                first, last = records.window_of(key, level), now // length
+                if last // records.PER[level] > first // records.PER[level]:
+                    until = first + max((last - first) // 10, records.PER[level])
+                    return [records.series_until(level, min(until, last))]
+        return []
+
+    def _slots_of(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        """Return the places of assets; those not seen before get the next ones."""
+        found = list(map(self._slots.get, keys))
+        if None in found:
+            self._name([key for key, slot in zip(keys, found, strict=True) if slot is None])
+            self._state.grow(len(self._names))
+            found = list(map(self._slots.get, keys))
+        return np.array(found, np.int64)
+
+    def _name(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._slots[name] = len(self._names)
+            self._names.append(name)
+            self._ids.append(asset_id(name))
+
+    def _load(self, slots: NDArray[np.int64]) -> None:
+        """Read some assets from the store."""
+        for level, prefix in enumerate(ASSET):
+            values = self._store.get_many([prefix + self._ids[slot] for slot in slots])
+            there = np.array([value is not None for value in values], bool)
+            self._state.unpack(level, slots[there], [value for value in values if value is not None])
+
+    def _update(
+        self,
+        slots: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        panel: Panel,
+        scores: Scores,
+        thresholds: NDArray[np.float64],
+        versions: NDArray[np.int64],
+    ) -> None:
+        """Write the last row of each asset into its state."""
+        assert panel.times is not None
+        heads, last = self._state.heads, offsets[1:] - 1
+        heads["time"][slots], heads["score"][slots] = panel.times[last], scores.score[last]
+        heads["p_value"][slots], heads["alert"][slots] = scores.p_value[last], scores.alert[last]
+        heads["threshold"][slots], heads["version"][slots] = thresholds, versions
+        heads["rows"][slots] += np.diff(offsets)
+        heads["alerts"][slots] += np.diff(np.concatenate([[0], np.cumsum(scores.alert)])[offsets])
+        self._state.values[slots] = panel.values[:, last].T
+
+    def _puts(self, slots: NDArray[np.int64], ended: Ended) -> list[tuple[bytes, bytes]]:
+        ids, puts = self._ids, []
+        for level, prefix in enumerate(ASSET):
+            of = slots if level == 0 else np.unique(ended.assets[ended.levels == level - 1])
+            packed = self._state.pack(level, of)
+            puts += [(prefix + ids[slot], value) for slot, value in zip(of.tolist(), packed, strict=True)]
+        for block in np.unique(slots // BLOCK).tolist():
+            heads = self._state.heads[block * BLOCK : min((block + 1) * BLOCK, len(self._names))]
+            puts.append((records.block_key(BOARD, block), heads.tobytes()))
+        levels, values = list(LEVELS), records.series_values(ended.rows, ended.summaries)
+        whose = zip(ended.levels.tolist(), ended.windows.tolist(), ended.assets.tolist(), values, strict=True)
+        for level, window, slot, value in whose:
+            before, after = records.series_parts(levels[level], window)
+            puts.append((before + ids[slot] + after, value))
+        if len(self._names) > self._known:
+            for block in range(self._known // BLOCK, (len(self._names) - 1) // BLOCK + 1):
+                names = self._names[block * BLOCK : (block + 1) * BLOCK]
+                puts.append((records.block_key(NAMES, block), json.dumps(names).encode()))
+            puts.append(records.meta_put(self.sensors, len(self._names)))
+        return puts
+
+
+def _room(count: int, channels: int) -> Ended:
+    return Ended(
+        np.empty(count, np.int64),
+        np.empty(count, np.int64),
+        np.empty(count, np.int64),
+        np.empty((count, 2), np.int64),
+        np.empty((count, channels, FIGURES)),
+    )
+
+
+def _alert_puts(alerts: pa.Table) -> list[tuple[bytes, bytes]]:
+    """Return each alert under its time, and under its asset where it is."""
+    lines = to_lines(alerts) if len(alerts) else []
+    puts = []
+    for line, pointer in zip(lines, _pointers(lines), strict=True):
+        of = json.loads(line)
+        puts.append((records.alert_keys(asset_id(of["key"]), of["time"], of["id"])[0], line))
+        puts.append((pointer, b""))
+    return puts
+
+
+def _pointers(lines: Sequence[bytes]) -> list[bytes]:
+    return [records.alert_keys(asset_id(of["key"]), of["time"], of["id"])[1] for of in map(json.loads, lines)]

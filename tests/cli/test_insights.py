@@ -1,0 +1,152 @@
+"""The store as people and programs see it from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.insights import streams
+from tocsin.cli import insights as command
+from tocsin.insights import ask, records
+from tocsin.insights.catalog import open_store
+
+
+@pytest.fixture(scope="module")
+def rows() -> streams.Rows:
+    return streams.rows(2000, assets=12, seconds=40.0)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, rows: streams.Rows) -> Path:
+    """Return the folder of a store."""
+    path = tmp_path_factory.mktemp("insights") / "store"
+    store = open_store(f"lmdb://{path}?sync=never", write=True)
+    streams.recorded(store, rows, range(0, 2001, 500))
+    second = int(rows.times[-1]) // 10**9
+    figures = {"rows": 51234.0, "bytes": 8.1e6, "delay_p50": 22.0, "delay_p99": 81.0, "late": 3.0}
+    store.commit([records.ops_put(second - back, figures) for back in range(30)])
+    store.commit([records.drift_put("pump-003", {"heat": 0.12})])
+    store.close()
+    return path
+
+
+def last(rows: streams.Rows, asset: int) -> int:
+    return int(np.flatnonzero(rows.assets == asset)[-1])
+
+
+def test_top(run, place, rows):
+    ran = run("insights", "top", place, "-n", 4)
+    assert (ran.code, ran.err) == (0, "")
+    scores = {streams.name(asset): rows.scores[last(rows, asset)] for asset in range(12)}
+    worst = sorted(scores, key=scores.__getitem__, reverse=True)[:4]
+    assert [line.split()[0] for line in ran.out.splitlines() if "pump" in line] == worst
+    found = json.loads(run("insights", "top", place, "--json").out)
+    assert [row["key"] for row in found["assets"]][:4] == worst
+    assert found["assets"][0]["score"] == scores[worst[0]]
+
+
+def test_asset(run, place, rows):
+    ran = run("insights", "asset", place, "pump-003")
+    assert (ran.code, ran.err) == (0, "")
+    for text in ("pump-003 at 2023-11-1", "drift", "heat 0.12", "flow", "Score", "▅", "Alerts", "newest first"):
+        assert text in ran.out
+    found = json.loads(run("insights", "asset", place, "pump-003", "--since", "1h", "--json").out)
+    row = last(rows, 3)
+    assert found["values"] == {"heat": rows.values[0, row], "flow": rows.values[1, row]}
+    assert found["rows"] == (rows.assets == 3).sum()
+    assert found["drift"] == {"heat": 0.12}
+    assert 30 < len(found["series"]) <= 61
+    assert len(json.loads(run("insights", "asset", place, "pump-003", "--json").out)["series"]) > 61
+
+
+def test_alerts(run, place, rows):
+    ran = run("insights", "alerts", place, "-n", 3)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.count("heat is “high”") == 3
+    found = json.loads(run("insights", "alerts", place, "-n", 500, "--json").out)["alerts"]
+    assert [row["id"] for row in found] == [
+        f"{rows.times[row]:016x}" for row in np.flatnonzero(rows.scores > 3.0)[::-1]
+    ]
+    mine = json.loads(run("insights", "alerts", place, "--asset", "pump-001", "--since", "30min", "--json").out)[
+        "alerts"
+    ]
+    assert {row["key"] for row in mine} <= {"pump-001"}
+    assert "No alerts." in run("insights", "alerts", place, "--since", "2033-01-01T00:00").out
+
+
+def test_ops(run, place):
+    ran = run("insights", "ops", place)
+    assert (ran.code, ran.err) == (0, "")
+    for text in ("rows a second", "51,234", "8.1 MB", "81 ms", "and 29 s before", "the store holds"):
+        assert text in ran.out
+    assert "waiting" not in ran.out
+    found = json.loads(run("insights", "ops", place, "-n", 5, "--json").out)
+    assert [row["late"] for row in found["seconds"]] == [3.0] * 5
+    assert found["seconds"][0]["lag"] is None
+
+
+@pytest.mark.parametrize("question", [["top"], ["asset", "pump-003"], ["alerts"], ["ops"]])
+def test_tables_fit_a_narrow_terminal(run, place, monkeypatch, question):
+    monkeypatch.setenv("COLUMNS", "80")
+    what, *rest = question
+    out = run("insights", what, place, *rest).out
+    monkeypatch.undo()
+    assert out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_watching_draws_again_until_it_is_stopped(run, place, monkeypatch):
+    asked: list[int] = []
+    answer = ask.top
+
+    def slept(seconds: float) -> None:
+        assert seconds == 0.5
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+
+    def counted(store, n):
+        asked.append(n)
+        return answer(store, n)
+
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(command.time, "sleep", slept)
+    monkeypatch.setattr(ask, "top", counted)
+    ran = run("insights", "top", place, "-n", 2, "--watch", "0.5")
+    assert (ran.code, ran.err, asked) == (0, "", [2, 2, 2])
+    assert "pump-" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["asset", "{}", "pump-03"], "no asset 'pump-03'; did you mean 'pump-003'?"),
+        (["asset", "{}", "pump-003", "--since", "soon"], "'soon' is neither a time such as"),
+        (["alerts", "{}", "--asset", "pump-03"], "did you mean 'pump-003'?"),
+        (["top", "{}x"], "there is no store at"),
+        (["top", "reddis://host"], "did you mean 'redis'?"),
+        (["top", "{}", "--watch", "1", "--json"], "leave it or --json out"),
+        (["top", "{}", "--watch", "1"], "draws on a terminal; leave it out here"),
+        (["tops", "{}"], "tocsin insights --help"),
+        (["asset", "{}"], "tocsin insights asset --help"),
+    ],
+)
+def test_mistakes_are_one_line(run, place, arguments, told):
+    ran = run("insights", *(each.format(place) for each in arguments))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("tocsin: ")
+    assert ran.err.count("\n") == 1
+    assert told in ran.err
+
+
+def test_a_store_without_insights_says_so(run, tmp_path):
+    open_store(str(tmp_path / "s"), write=True).close()
+    for arguments in (["top"], ["asset", "x"], ["alerts"]):
+        what, *rest = arguments
+        ran = run("insights", what, tmp_path / "s", *rest)
+        assert ran.code == 2
+        assert "has no insights yet" in ran.err
+    assert "No figures of the operation yet." in run("insights", "ops", tmp_path / "s").out
