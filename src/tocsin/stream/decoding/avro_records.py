@@ -65,7 +65,7 @@ class AvroRecords(Form):
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             try:
                 rows = list(_fastavro().reader(BytesIO(message)))
-            except Exception as error:  # noqa: BLE001 - fastavro lets through whatever a broken file leads to
+            except Exception as error:
                 gathering.refuse(_said("it is no Avro container that can be read", error), message)
                 return
             self._take_rows(rows, [place] * len(rows), [message] * len(rows), gathering)
@@ -124,7 +124,7 @@ class AvroRecords(Form):
         body = BytesIO(record)
         try:
             row = _fastavro().schemaless_reader(body, self._schema)
-        except Exception as error:  # noqa: BLE001 - fastavro lets through whatever broken bytes lead to
+        except Exception as error:
             return Fault(_said("it is no Avro record of this schema", error))
         if body.tell() != len(record):
             return Fault(f"it is no Avro record of this schema: {len(record) - body.tell()} bytes are left over")
@@ -175,7 +175,7 @@ def _loaded(path: Path) -> dict[str, Any]:
         fastavro.parse_schema(schema)
     except OSError as error:
         raise ParameterError(f"cannot read the schema {path}: {(error.strerror or str(error)).lower()}") from None
-    except Exception as error:  # noqa: BLE001 - a schema can be wrong in many ways
+    except Exception as error:
         raise ParameterError(_said(f"{path} is no Avro schema", error)) from None
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise ParameterError(f"the Avro schema in {path} is not that of a record")
