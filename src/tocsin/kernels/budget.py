@@ -21,8 +21,8 @@ STEP = 0.25
 LEVELS = 256
 MOST = STEP * LEVELS - STEP / 2
 """The most evidence that a row can have."""
-KEPT = 4
-"""How many of an asset's latest peaks are kept, each lower than the one before it."""
+KEPT = 6
+"""How many of an asset's latest peaks are kept, each of a lower level than the one before it."""
 NEVER = -(1 << 62)
 """A time before all others."""
 MEDIAN, START, COST, SCALE = range(4)
@@ -45,7 +45,7 @@ class Watch(NamedTuple):
     """What is known of each asset, arrays with one row a slot.
 
     `tails` (n, 4) are float64; `rows` says how many each was learned from. `peaks` (n, KEPT), float64, are evidence
-    that nothing has surpassed since, and `when` (n, KEPT) their times. `last` is the time of the last row over the
+    of a level that nothing has reached since, and `when` (n, KEPT) their times. `last` is the time of the last row over the
     limit, `began` that of the first one of that alarm, `charge` whether it is charged. `day` and `openings` count an
     asset's alarms of a day.
     """
@@ -66,7 +66,7 @@ class Rule(NamedTuple):
 
     `shape` of the tails; `floor`, the evidence from which peaks are counted; the `limit`; from which evidence on an
     alarm is `plain` and no chance event; how many nanoseconds an asset must be `quiet` before an alarm is over; how
-    many of an asset's alarms are charged a `day`, which has so many nanoseconds.
+    many alarms an asset may open at the `most` in a `day`, which has so many nanoseconds.
     """
 
     shape: float
@@ -159,23 +159,33 @@ def judge(
             opens[row] = False
             if found >= rule.floor:
                 highest = _climb(found, times[row], rule.quiet, watch.peaks[slot], watch.when[slot])
-                levels[int(highest / STEP) + 1 if highest >= 0.0 else 0] += 1
-                levels[max(int(found / STEP), int(highest / STEP) if highest >= 0.0 else 0) + 1] -= 1
+                levels[highest + 1] += 1
+                levels[max(int(found / STEP), highest) + 1] -= 1
             if alert[row]:
                 opens[row] = _alarm(found, times[row], slot, watch, rule, counts)
 
 
 @kernel
-def _climb(found: float, time: int, quiet: int, peaks: NDArray[np.float64], when: NDArray[np.int64]) -> float:
-    """Put evidence in its place among an asset's latest peaks; return the highest before it, -1 if all was quiet."""
-    highest, kept = -1.0, 0
+def _climb(found: float, time: int, quiet: int, peaks: NDArray[np.float64], when: NDArray[np.int64]) -> int:
+    """Put evidence in its place among an asset's latest peaks; return the highest level before it, -1 if all was quiet.
+
+    Of too many peaks that one goes which came soonest after a higher one: it tells least.
+    """
+    highest, kept, level = -1, 0, int(found / STEP)
     for i in range(KEPT):
         if when[i] >= time - quiet:
-            highest = max(highest, peaks[i])
-            if peaks[i] > found:
+            own = int(peaks[i] / STEP)
+            highest = max(highest, own)
+            if own > level:
                 peaks[kept], when[kept] = peaks[i], when[i]
                 kept += 1
-    kept = min(kept, KEPT - 1)
+    if kept == KEPT:
+        least = 1
+        for i in range(2, KEPT):
+            least = i if when[i] - when[i - 1] < when[least] - when[least - 1] else least
+        kept -= 1
+        for i in range(least, kept):
+            peaks[i], when[i] = peaks[i + 1], when[i + 1]
     peaks[kept], when[kept] = found, time
     for i in range(kept + 1, KEPT):
         peaks[i], when[i] = 0.0, NEVER
@@ -186,17 +196,18 @@ def _climb(found: float, time: int, quiet: int, peaks: NDArray[np.float64], when
 def _alarm(found: float, time: int, slot: int, watch: Watch, rule: Rule, counts: NDArray[np.int64]) -> bool:
     """Open an alarm or go on with it; return whether it opens.
 
-    One that turns out plain, or is more than an asset's share of a day, is not charged.
+    An asset that has had its share of a day goes on with its last one. One that turns out plain is not charged.
     """
     opens = watch.last[slot] < time - rule.quiet
+    if opens and watch.day[slot] != time // rule.day:
+        watch.day[slot], watch.openings[slot] = time // rule.day, 0
+    opens = opens and (watch.openings[slot] < rule.most or watch.charge[slot] == UNUSED)
     if opens:
-        if watch.day[slot] != time // rule.day:
-            watch.day[slot], watch.openings[slot] = time // rule.day, 0
         watch.openings[slot] += 1
         watch.began[slot], watch.charge[slot] = time, CHARGED
         counts[OPENED] += 1
     watch.last[slot] = max(watch.last[slot], time)
-    if watch.charge[slot] == CHARGED and (found > rule.plain or (opens and watch.openings[slot] > rule.most)):
+    if watch.charge[slot] == CHARGED and found > rule.plain:
         watch.charge[slot] = SPARED
         counts[WAIVED] += 1
     return opens
