@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,7 @@ def judged(scores, times, tails=UNIT, cuts=None, **rule):
     watch, levels, counts = watch_of(tails.copy()), np.zeros(LEVELS + 1, np.int64), np.zeros(2, np.int64)
     alert, opens, evidence = np.empty(len(scores), np.bool_), np.empty(len(scores), np.bool_), np.empty(len(scores))
     edges = [0, *(cuts or []), len(scores)]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         part, offsets = slice(first, last), np.array([0, last - first])
         results = (array[part] for array in (alert, opens, evidence))
         kernels.judge(np.zeros(1, np.int64), offsets, times[part], scores[part], watch, rule, levels, counts, *results)

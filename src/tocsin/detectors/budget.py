@@ -43,6 +43,8 @@ PLAIN = 5.0
 """An alarm is plain where chance exceeds its evidence but once in exp(PLAIN) alarms."""
 GRACE, BURST = 0.25, 3.0
 """What share of a day's budget may be spared, and is charged for one epoch at the most, but so many alarms at least."""
+SURGE = 4.0
+"""How many times as many openings as usual an epoch may add to what is known of each level, and `BURST` more."""
 SHARE = 3, 4.0
 """How many alarms an asset may open a day: so many, and so many times its part of the budget."""
 OWN = 100.0
@@ -61,7 +63,7 @@ class Judgement(NamedTuple):
     alert : ndarray of shape (n_rows,), bool
         Whether the row is over the limit.
     opens : ndarray of shape (n_rows,), bool
-        Whether it is the first row of an alarm.
+        Whether it is the first row of an alarm. Further rows over the limit belong to the asset's latest one.
     evidence : ndarray of shape (n_rows,), float64
         -log of how rare so high a score is for the asset, in nats; 0 below the median.
     """
@@ -87,6 +89,7 @@ class _Course:
     assets: float = 0.0
     alarms: float = 0.0
     charged: float = 0.0
+    owed: float = 0.0
 
 
 class Budget:
@@ -151,7 +154,7 @@ class Budget:
         self._watch = _unknown(0)
         self._opened = np.zeros(LEVELS + 1)
         self._levels, self._counts = np.zeros(LEVELS + 1, np.int64), np.zeros(2, np.int64)
-        self._corrected, self._epoch = 0, kernels.NEVER
+        self._corrected, self._proved, self._epoch = 0, 0, kernels.NEVER
         self._rule = self._ruled()
 
     @classmethod
@@ -196,8 +199,9 @@ class Budget:
         self._grow(n_assets)
         slots = np.arange(n_assets)
         tails, bends = self._read(models, slots)
-        own = tails[:, kernels.SCALE] / (tails[:, kernels.START] - tails[:, kernels.MEDIAN])
-        own, bends = own[np.isfinite(own)], bends[np.isfinite(bends)]
+        spread = tails[:, kernels.START] - tails[:, kernels.MEDIAN]
+        told = (spread > 0.0) & np.isfinite(tails[:, kernels.SCALE])
+        own, bends = tails[told, kernels.SCALE] / spread[told], bends[np.isfinite(bends)]
         course.pooled = float(np.median(own)) if len(own) else 1.0
         bend = float(np.mean(bends)) if len(bends) else 0.25
         course.shape = min(max(2.0 - 1.0 / max(1.0 - 2.0 * bend, 0.1), 0.0), BENT)
@@ -205,7 +209,7 @@ class Budget:
         course.assets = float(n_assets)
         if not np.isfinite(course.limit):
             rare = np.log(rows_per_day / self.per_day)
-            course.floor = STEP * np.floor(max(rare - BELOW, LOWEST) / STEP)
+            course.floor = float(STEP * np.floor(max(rare - BELOW, LOWEST) / STEP))
             self._opened = BELIEF * rows_per_day * np.exp(-STEP * np.arange(LEVELS + 1.0))
             course.days = BELIEF
             self._set_limit()
@@ -251,19 +255,14 @@ class Budget:
         passed = EPOCH if self._epoch == kernels.NEVER else min(max(now - self._epoch, 0), LONGEST)
         days = passed / DAY
         kept = 0.5 ** (days / MEMORY)
-        self._opened = self._opened * kept + np.cumsum(self._levels)
+        usual = self._opened * (days / course.days) if course.days else self._opened
+        new = np.minimum(np.cumsum(self._levels), BURST + SURGE * usual)
+        self._opened = self._opened * kept + new
         course.days = course.days * kept + days
-        opened, waived = (int(count) for count in self._counts)
-        course.grace = min(course.grace + GRACE * self.per_day * days, max(GRACE * self.per_day, 1.0))
-        spared = min(float(waived), course.grace)
-        course.grace -= spared
-        charged = min(opened - spared, max(GRACE * self.per_day, BURST))
-        due = charged + self._corrected - self.per_day * days
-        course.surplus = min(max(course.surplus + due, -SAVINGS * self._bearable), DEBT * self._bearable)
-        course.alarms = course.alarms * kept + opened
-        course.charged = max(course.charged * kept + opened - spared + self._corrected, 0.0)
+        self._charge(days, kept)
         course.assets = float(np.count_nonzero(self._watch.rows >= 0))
-        self._levels[:], self._counts[:], self._corrected, self._epoch = 0, 0, 0, now
+        self._levels[:], self._counts[:] = 0, 0
+        self._corrected, self._proved, self._epoch = 0, 0, now
         self._set_limit()
         self._rule = self._ruled()
 
@@ -276,9 +275,13 @@ class Budget:
         known = 0 <= slot < len(watch.last) and watch.charge[slot] != kernels.UNUSED
         if not known or not watch.began[slot] <= time <= watch.last[slot] + int(self.quiet * SECOND):
             return False
-        before, after = int(watch.charge[slot]), kernels.SPARED if real else kernels.CHARGED
-        self._corrected += (before == kernels.SPARED) - (after == kernels.SPARED)
-        watch.charge[slot] = after
+        before = int(watch.charge[slot])
+        if real:
+            self._corrected -= before in (kernels.CHARGED, kernels.FALSE)
+            self._proved += before == kernels.SPARED
+        else:
+            self._corrected += before in (kernels.SPARED, kernels.REAL)
+        watch.charge[slot] = kernels.REAL if real else kernels.FALSE
         return True
 
     # What it knows ---------------------------------------------------------------------------------------------------
@@ -312,7 +315,7 @@ class Budget:
         """Return what is known of the fleet; some 4 KB."""
         course = {f"course_{name}": np.array([getattr(self._course, name)]) for name in _Course.__slots__}
         rule = {f"rule_{name}": np.array([value]) for name, value in self._rule._asdict().items()}
-        whole = np.array([self._corrected, self._epoch], np.int64)
+        whole = np.array([self._corrected, self._proved, self._epoch], np.int64)
         counted = {"opened": self._opened, "levels": self._levels, "counts": self._counts, "whole": whole}
         return {**course, **rule, **{name: array.copy() for name, array in counted.items()}}
 
@@ -324,7 +327,7 @@ class Budget:
         made._watch = Watch(**{name: np.array(state[name]) for name in Watch._fields})
         made._opened = np.array(state["opened"])
         made._levels, made._counts = np.array(state["levels"]), np.array(state["counts"])
-        made._corrected, made._epoch = (int(value) for value in state["whole"])
+        made._corrected, made._proved, made._epoch = (int(value) for value in state["whole"])
         made._rule = Rule(**{name: state[f"rule_{name}"][0].item() for name in Rule._fields})
         return made
 
@@ -334,6 +337,24 @@ class Budget:
     def _bearable(self) -> float:
         """How many alarms of surplus raise the limit by a nat of rarity."""
         return max(self.per_day * PATIENCE, ALARMS)
+
+    def _charge(self, days: float, kept: float) -> None:
+        """Charge the alarms of an epoch to the budget.
+
+        Plain ones are spared while there is grace, and are `owed` beyond; those that are proved real give it back.
+        """
+        course, most = self._course, max(GRACE * self.per_day, 1.0)
+        opened, waived = (int(count) for count in self._counts)
+        settled = min(float(self._proved), course.owed)
+        course.grace = min(course.grace + GRACE * self.per_day * days + self._proved - settled, most)
+        spared = min(float(waived), course.grace)
+        course.grace -= spared
+        course.owed = (course.owed - settled) * kept + waived - spared
+        charged = opened - spared
+        due = min(charged, max(GRACE * self.per_day, BURST)) + self._corrected - settled - self.per_day * days
+        course.surplus = min(max(course.surplus + due, -SAVINGS * self._bearable), DEBT * self._bearable)
+        course.alarms = course.alarms * kept + opened
+        course.charged = max(course.charged * kept + charged + self._corrected - settled, 0.0)
 
     def _set_limit(self) -> None:
         course = self._course

@@ -28,8 +28,9 @@ NEVER = -(1 << 62)
 MEDIAN, START, COST, SCALE = range(4)
 """What is known of the tail of an asset's scores: their median, where the tail starts, the evidence there, and the
 scale beyond."""
-UNUSED, CHARGED, SPARED = range(3)
-"""What became of an asset's latest alarm: there was none, it is charged to the budget, or it is not."""
+UNUSED, CHARGED, SPARED, REAL, FALSE = range(5)
+"""What became of an asset's latest alarm: there was none; it is charged to the budget, or spared for being plain; it is
+confirmed as real, or as false."""
 OPENED, WAIVED = range(2)
 """What is counted beside levels: alarms that opened, and those that the budget is not charged for."""
 TAIL, FEWEST, FLAT = 0.05, 10.0, 1e-9
@@ -45,9 +46,9 @@ class Watch(NamedTuple):
     """What is known of each asset, arrays with one row a slot.
 
     `tails` (n, 4) are float64; `rows` says how many each was learned from. `peaks` (n, KEPT), float64, are evidence
-    of a level that nothing has reached since, and `when` (n, KEPT) their times. `last` is the time of the last row over the
-    limit, `began` that of the first one of that alarm, `charge` whether it is charged. `day` and `openings` count an
-    asset's alarms of a day.
+    of a level that nothing has reached since, and `when` (n, KEPT) their times. `last` is the time of the last row over
+    the limit, `began` that of the first one of that alarm, `charge` whether it is charged. `day` and `openings` count
+    an asset's alarms of a day.
     """
 
     tails: NDArray[np.float64]
