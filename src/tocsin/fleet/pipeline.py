@@ -140,7 +140,7 @@ class Pipeline:
             return first
         part, before = panel.take_assets(old), known.take(index[old])
         models = before.to_models()
-        featured = self._features(models, part)
+        featured = self.features(models, part)
         learned = self.detector.update_panel(models, featured.panel)
         kept = _kept(models, part, featured.state)
         table = ModelTable.of_panel(_with(learned, kept), part, time_type, before.scalars("version"))
@@ -151,7 +151,7 @@ class Pipeline:
     def judge(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None, asked: Asked) -> Judged:
         """Score rows by `known`, the models of the panel's assets in the same order; rows without features get none."""
         models = known.to_models()
-        featured = self._features(models, panel)
+        featured = self.features(models, panel)
         scores, _ = self.detector.score_panel(models, featured.panel)
         rows = np.flatnonzero(scores.alert) if asked.only_alerts else np.arange(featured.panel.n_rows)
         kept = take_scores(scores, rows) if asked.only_alerts else scores
@@ -164,13 +164,13 @@ class Pipeline:
             table = score_table(panel, models, spread(kept, place, panel.n_rows), time_type)
         if asked.explain:
             chosen = np.arange(len(rows)) if asked.explain_all else np.flatnonzero(kept.alert)
-            reasons = self._reasons(models, featured.panel, panel.features, scores, rows[chosen], asked.explain)
+            reasons = self.reasons(models, featured.panel, panel.features, scores, rows[chosen], asked.explain)
             table = with_explanations(table, reasons, place[chosen])
         return Judged(table, int(scores.alert.sum()), panel.n_rows - featured.panel.n_rows)
 
     def transform(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None) -> Judged:
         """Return the features of rows in place of scores: key, time (if there is one), and a column a feature."""
-        featured = self._features(known.to_models(), panel).panel
+        featured = self.features(known.to_models(), panel).panel
         columns = dict(zip(featured.features, map(pa.array, featured.values), strict=True))
         for name in columns:
             if name in ("key", "time"):
@@ -182,13 +182,13 @@ class Pipeline:
     ) -> tuple[pa.Table, pl.DataFrame]:
         """Score and explain the row of one asset that is nearest to a time, or has the highest score."""
         models = known.to_models()
-        featured = self._features(models, panel).panel
+        featured = self.features(models, panel).panel
         if not featured.n_rows:
             raise DataError(f"asset {str(panel.keys[0])!r}: {self._too_few}")
         scores, _ = self.detector.score_panel(models, featured)
         row = int(np.argmax(scores.score)) if at is None else nearest(featured, at, time_type)
         chosen = np.array([row])
-        reasons = self._reasons(models, featured, panel.features, scores, chosen, top)
+        reasons = self.reasons(models, featured, panel.features, scores, chosen, top)
         one = score_table(featured.take_rows(chosen), models, take_scores(scores, chosen), time_type)
         return one, reasons.drop("row")
 
@@ -198,7 +198,7 @@ class Pipeline:
         `known` are the models of the panel's assets in the same order.
         """
         models = known.to_models()
-        featured = self._features(models, panel)
+        featured = self.features(models, panel)
         having = rows if featured.rows is None else rows[np.isin(rows, featured.rows)]
         place = having if featured.rows is None else np.searchsorted(featured.rows, having)
         if self.detector.temporal:  # what a row says rests on the rows before it
@@ -214,7 +214,7 @@ class Pipeline:
         }
         return [named.get(row, []) for row in rows.tolist()]
 
-    def _reasons(
+    def reasons(
         self,
         models: Models,
         featured: Panel,
@@ -238,12 +238,17 @@ class Pipeline:
         state, derived, memory = self.recipe.fit_panel(panel)
         return Featured(derived, {**state, **memory, LAST: _last(panel)}, _last_rows(panel, derived))
 
-    def _features(self, models: Models, panel: Panel) -> Featured:
-        """Make features of rows that go on where those that were learned end, or else begin anew."""
+    def features(self, models: Models, panel: Panel, follows: NDArray[np.bool_] | None = None) -> Featured:
+        """Make features of rows that go on where those that were learned end, or else begin anew.
+
+        `follows` says of which assets the rows do so; by default of those whose times are all later than what was
+        learned.
+        """
         if self.recipe is None:
             return Featured(panel, {})
         memory = _memory(models)
-        begin = ~_later(panel, memory.pop(LAST))
+        last = memory.pop(LAST)
+        begin = ~(_later(panel, last) if follows is None else follows)
         derived, after = self.recipe.apply_panel(models.state, panel, self.recipe.anew(memory, begin))
         return Featured(derived, after, _last_rows(panel, derived))
 
