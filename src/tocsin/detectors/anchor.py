@@ -92,6 +92,20 @@ class Anchor:
         means, squares = np.where(chosen, means, self.means), np.where(chosen, squares, self.squares)
         return replace(self, blocks=blocks, means=means, squares=squares)
 
+    def like(self, other: Anchor) -> Anchor:
+        """Return it with what is usual of blocks taken from another anchor of the same assets."""
+        return replace(self, blocks=other.blocks, means=other.means, squares=other.squares)
+
+    def put(self, assets: NDArray[np.int64], usual: Anchor) -> Anchor:
+        """Return it with what is usual of the blocks of some assets taken from an anchor of these."""
+        blocks, means, squares = self.blocks.copy(), self.means.copy(), self.squares.copy()
+        blocks[assets], means[assets], squares[assets] = usual.blocks, usual.means, usual.squares
+        return replace(self, blocks=blocks, means=means, squares=squares)
+
+    def take(self, assets: NDArray[np.int64]) -> Anchor:
+        """Return the anchors of some assets, in that order."""
+        return Anchor.from_state({name: entry.take(assets) for name, entry in self.to_state().items()})
+
     def to_state(self) -> dict[str, Ragged]:
         """Return the arrays that `from_state` reads."""
         n_assets = len(self.blocks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +28,6 @@ LEARNED, ALERTS, DRIFT = range(3)
 """What became of a block: learned; held back for too many alerts; or for a feature too far from the reference."""
 BESIDE = (ANCHOR, REFERENCE, PREFIX, MEMORY)
 """How the entries begin that are not the detector's own."""
-BEFORE = 1.0
-"""How much what was known before a confirmed change of regime weighs, of what the new regime weighs."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def learnable(alerts: Flags, offsets: NDArray[np.int64], contamination: float, l
     Notes
     -----
     Single alerts are learned with the rest of their block. A model that never learns the rows above its threshold loses
-    a hundredth of what is normal with each half-life, and may end by alerting at a third of all rows (docs/adapting.md).
+    a hundredth of what is normal with each half-life, and may end by alerting at a third of all rows: docs/adapting.md.
 
     Raises
     ------
@@ -154,7 +152,7 @@ def vouched(detector: Detector, models: Models, panel: Panel | None = None, bloc
     panel : Panel, optional
         Rows of the same assets, in the same order, that are normal; features, as the detector gets them. They say what
         blocks are usually like, so that the rule is sharp from the start; without them the first `Rule.enough` blocks
-        that come do. Models that keep no sketches of their features get them from here, too.
+        that come do, unless it is known from before. Models that keep no sketches of their features get these, too.
     block : int
         How many of these rows make a block.
 
@@ -165,24 +163,23 @@ def vouched(detector: Detector, models: Models, panel: Panel | None = None, bloc
     """
     if detector.temporal:
         return models
-    plain = _own(models)
+    plain = own_models(models)
     known = detector.sketches(plain)
     if known is None and panel is not None:
         known = sketched(panel)
     anchor = Anchor.begin(known, len(models))
     if panel is not None and block:
         anchor = _usual(anchor, detector, plain, panel, block)
+    elif f"{ANCHOR}blocks" in models.state:
+        anchor = anchor.like(Anchor.from_state(models.state))
     return replace(models, state={**models.state, **_as_reference(plain), **anchor.to_state()})
 
 
 def _usual(anchor: Anchor, detector: Detector, models: Models, panel: Panel, block: int) -> Anchor:
     """Count in past rows, cut into blocks; what is left over of an asset's is not used."""
-    sizes = np.diff(panel.offsets)
     alerts = detector.score_panel(models, panel, p_values=False)[0].alert
-    for start in range(0, int(sizes.max(initial=0)) - block + 1, block):
-        whole = sizes >= start + block
-        rows = np.concatenate([np.arange(at, at + block) for at in panel.offsets[:-1][whole] + start])
-        anchor = anchor.absorb(anchor.seen(panel.take_rows(rows), alerts[rows]), whole)
+    for part, rows in cuts(panel, block):
+        anchor = anchor.absorb(anchor.seen(part, alerts[rows]), np.diff(part.offsets) == block)
     return anchor
 
 
@@ -221,9 +218,26 @@ def learn_blocks(detector: Detector, models: Models, panel: Panel, rule: Rule | 
     if detector.temporal:
         why, none = np.full(panel.n_assets, LEARNED, np.int8), np.empty((panel.n_assets, 0))
         return Lesson(detector.update_panel(models, panel), why, none, none)
-    if f"{ANCHOR}blocks" not in models.state:
+    if f"{REFERENCE}rows" not in models.state:
         models = vouched(detector, models)
     reference, anchor = _reference(models), Anchor.from_state(models.state)
+    why, found, bounds = verdicts(detector, reference, anchor, panel, rule)
+    sizes = np.diff(panel.offsets)
+    learned = (why == LEARNED) & (sizes > 0)
+    rows = np.flatnonzero(np.repeat(learned, sizes))
+    updated = detector.update_panel(models, panel if learned.all() else panel.take_rows(rows))
+    size, assets = len(models), np.arange(len(models))
+    part = np.where(learned, 2, np.where(sizes > 0, 0, 1))
+    kept = Models.concat([reference, own_models(models), updated]).take(part * size + assets)
+    anchor = anchor.absorb(found, learned & (anchor.blocks < rule.enough))
+    state = {**kept.state, **_as_reference(reference), **anchor.to_state()}
+    return Lesson(replace(kept, state=state), why, found, bounds)
+
+
+def verdicts(
+    detector: Detector, reference: Models, anchor: Anchor, panel: Panel, rule: Rule
+) -> tuple[NDArray[np.int8], Floats, Floats]:
+    """Return `why`, `found` and `bounds` of a `Lesson`: what becomes of a block of each asset, held against models."""
     found = anchor.seen(panel, detector.score_panel(reference, panel, p_values=False)[0].alert)
     sizes = np.diff(panel.offsets)
     bounds = anchor.bounds(rule.reach, rule.first, rule.few)
@@ -232,18 +246,20 @@ def learn_blocks(detector: Detector, models: Models, panel: Panel, rule: Rule | 
     bounds[:, -1] = np.maximum(bounds[:, -1], chance)
     over = found > bounds
     why = np.where(over[:, -1], ALERTS, np.where(over.any(axis=1), DRIFT, LEARNED)).astype(np.int8)
-    learned = (why == LEARNED) & (sizes > 0)
-    rows = np.flatnonzero(np.repeat(learned, sizes))
-    updated = detector.update_panel(models, panel if learned.all() else panel.take_rows(rows))
-    size, assets = len(models), np.arange(len(models))
-    part = np.where(learned, 2, np.where(sizes > 0, 0, 1))
-    kept = Models.concat([reference, _own(models), updated]).take(part * size + assets)
-    anchor = anchor.absorb(found, learned & (anchor.blocks < rule.enough))
-    state = {**kept.state, **_as_reference(reference), **anchor.to_state()}
-    return Lesson(replace(kept, state=state), why, found, bounds)
+    return why, found, bounds
 
 
-def _own(models: Models) -> Models:
+def cuts(panel: Panel, block: int) -> Iterator[tuple[Panel, NDArray[np.int64]]]:
+    """Cut each asset's rows into blocks; give the first one of each, the second, and so on, and which rows they are."""
+    sizes = np.diff(panel.offsets)
+    for start in range(0, int(sizes.max(initial=0)), block):
+        stops = np.minimum(sizes, start + block)
+        ends = [np.arange(at + start, at + stop) for at, stop in zip(panel.offsets, stops, strict=False)]
+        rows = np.concatenate(ends).astype(np.int64)
+        yield panel.take_rows(rows), rows
+
+
+def own_models(models: Models) -> Models:
     """Return models with the detector's own entries alone."""
     state = {name: entry for name, entry in models.state.items() if not name.startswith(BESIDE)}
     return replace(models, state=state)
@@ -260,65 +276,3 @@ def _reference(models: Models) -> Models:
     """Return the models that were last vouched for."""
     entries = {name.removeprefix(REFERENCE): e for name, e in models.state.items() if name.startswith(REFERENCE)}
     return Models(entries.pop("rows").values, entries.pop("threshold").values, entries)
-
-
-def adopt(detector: Detector, models: Models, panel: Panel) -> Models:
-    """Let models take a confirmed change of regime for normal, at once.
-
-    Parameters
-    ----------
-    detector : Detector
-        What made the models.
-    models : Models
-        Those of the panel's assets.
-    panel : Panel
-        All rows since the regime changed, features as the detector gets them. Six hours are better than one; those
-        that come later are learned as usual.
-
-    Returns
-    -------
-    Models
-        A detector that forgets lets what was known before weigh no more than the new rows, so that both regimes are
-        normal. Any other learns the new rows alone. Assets without rows stay as they are; the others are vouched for.
-
-    Raises
-    ------
-    DataError
-        If the new rows are too few to learn from.
-    """
-    there = np.diff(panel.offsets) > 0
-    if not there.any():
-        return models
-    vouch = f"{ANCHOR}blocks" in models.state
-    chosen = np.flatnonzero(there)
-    part, own = panel.take_assets(chosen), models.take(chosen)
-    if detector.forgets:
-        learned = detector.update_panel(own, part, before=BEFORE)
-    else:
-        learned = detector.fit_panel(part)[0]
-        learned = replace(learned, rows=own.rows + learned.rows)
-    learned = replace(learned, state={**own.state, **learned.state})
-    if vouch:
-        learned = vouched(detector, learned, part)
-    place = np.arange(len(models))
-    place[chosen] = len(models) + np.arange(len(chosen))
-    return Models.concat([models, learned]).take(place)
-
-
-def half_life_of(duration: timedelta, every: timedelta) -> float:
-    """Return the half-life in rows that is one in time, for rows that come `every` so often.
-
-    Examples
-    --------
-    >>> half_life_of(timedelta(days=7), timedelta(minutes=10))
-    1008.0
-
-    Raises
-    ------
-    ParameterError
-        If either is not positive.
-    """
-    for what, given in (("half-life", duration), ("time between rows", every)):
-        if given <= timedelta(0):
-            raise ParameterError(f"the {what} must be above 0, not {given}")
-    return duration / every
