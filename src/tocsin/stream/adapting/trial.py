@@ -194,8 +194,10 @@ class _Court:
         for end in ("start", "end"):
             rows = table[end].to_numpy()
             if panel.times is not None and self.time_type is not None:
-                times = restore_times(panel.times[panel.offsets[:-1][asset] + rows], self.time_type)
-                moments.append(pl.Series([str(moment) for moment in times.to_pylist()], dtype=pl.String))
+                stamps = panel.times[panel.offsets[:-1][asset] + rows]
+                times = pl.Series(restore_times(stamps, self.time_type))
+                clock = isinstance(times.dtype, pl.Datetime)
+                moments.append(times.dt.strftime("%Y-%m-%d %H:%M:%S") if clock else times.cast(pl.String))
             else:
                 moments.append(pl.Series([f"row {row}" for row in rows.tolist()], dtype=pl.String))
         return pl.DataFrame(

@@ -184,8 +184,8 @@ def reasons(found: Mapping[str, Any], bounds: Bounds) -> tuple[str, ...]:
         what = f"an alarm of {lasting.alerts:,} alerts"
         said.append(f"{what} would vanish: asset {lasting.asset!r}, from {lasting.start} on; confirm it, or mend it")
     if found["vanished_alerts"] > bounds.vanished:
-        share = f"{found['vanished_alerts']:.0%}".replace("%", " %")
-        said.append(f"{share} of the alerts are in alarms that would vanish, where {bounds.vanished:.0%} may be")
+        share = f"{100 * found['vanished_alerts']:.0f} %"
+        said.append(f"{share} of the alerts are in alarms that would vanish, where {100 * bounds.vanished:g} % may be")
     both = found["champion_alarms"] - found["vanished"]
     if both and found["changed"] / both > bounds.changed:
         said.append(f"{found['changed']:,} of {both:,} alarms would name another main cause")
