@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tocsin.stream.adapting.policy import Rule
 
 Ints = NDArray[np.int64]
 
@@ -25,12 +27,15 @@ class Learning:
         From how many rows an asset without a model gets its first one.
     least, most : int, default 64, 1024
         A block is a sixteenth of the rows that a model has learned, within these bounds.
+    rule : Rule
+        Which blocks are learned, and which are held back.
     """
 
     online: bool = True
     first: int = 256
     least: int = 64
     most: int = 1024
+    rule: Rule = field(default_factory=Rule)
 
     def block(self, rows: Ints) -> Ints:
         """Return the length of the next block of models that have learned so many rows."""

@@ -7,13 +7,14 @@ bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, ParameterError
 from tocsin.fleet.arena import Arena
 from tocsin.fleet.fleet import Fleet
@@ -23,11 +24,16 @@ from tocsin.fleet.results import score_table, take_scores, with_explanations
 from tocsin.kernels import rows as kernels
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
+from tocsin.stream.adapting.policy import ANCHOR, LEARNED, REFERENCE, learn_blocks
+from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.learning import Learning
 
 Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
+AT_ONCE = 64
+"""How many models learn at once, few enough to stay in cache."""
+MOST_HELD = 4096
+"""How many of an asset's rows that were held back are kept for the case that somebody confirms them as normal."""
 STATE = "state."
 """How the names of a model's own arrays begin, among those of its slot."""
 NUMBERS = {
@@ -89,6 +95,8 @@ class Live:
         How its models go on learning.
     explain : int, default 3
         How many features to name for each alert.
+    budget : Budget, optional
+        What alarms are held to; without it, what is above its model's threshold is an alert.
 
     Raises
     ------
@@ -98,7 +106,7 @@ class Live:
         If its times are whole numbers.
     """
 
-    def __init__(self, fleet: Fleet, learning: Learning, explain: int = 3) -> None:
+    def __init__(self, fleet: Fleet, learning: Learning, explain: int = 3, budget: Budget | None = None) -> None:
         detector, name = fleet.detector, type(fleet.detector).__name__
         if detector.temporal and not detector.incremental:
             raise ParameterError(f"{name} cannot go on from row to row, so it has no place on a stream; use another")
@@ -108,19 +116,16 @@ class Live:
             raise ParameterError(f"{name} cannot learn online; take the policy frozen or nightly")
         self.pipeline = Pipeline(detector, fleet.recipe)
         self.features, self.dtype, self.learning, self.explain = fleet.features, fleet.dtype, learning, explain
-        self.counts = Counts()
+        self.counts, self.budget = Counts(), budget
         kinds = fleet.models.schema
         self.key_type, self.time_type = kinds.field("key").type, kinds.field("first_time").type
         if fleet.columns.time is not None and not pa.types.is_timestamp(self.time_type):
             raise FleetError(f"the fleet's times are {self.time_type}, not dates and times; a stream needs these")
         self.stamp = pa.timestamp("ns", "UTC")
-        pending = {
-            "pending": fleet.dtype,
-            "stamps": np.int64,
-            "flags": np.uint8,
-            "waiting": fleet.dtype,
-            "waiting_times": np.int64,
-        }
+        outputs = self.features if fleet.recipe is None else tuple(o.name for o in fleet.recipe.outputs(self.features))
+        self._made, self._width = outputs, len(outputs)
+        rows = ("pending", "held", "waiting")
+        pending = dict.fromkeys(rows, fleet.dtype) | {f"{name}_times": np.int64 for name in rows}
         self.arena = Arena(NUMBERS, pending)
 
     # Models ----------------------------------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ class Live:
             numbers[name][slots] = _nanoseconds(table.table.column(name))
         self._put(slots, models)
         numbers["block"][slots] = self.learning.block(models.rows)
-        for name in ("pending", "stamps", "flags"):
+        for name in ("pending", "pending_times", "held", "held_times"):
             self.arena.arrays[name].clear(slots)
 
     def models(self, slots: Ints, keys: pa.Array) -> ModelTable:
@@ -158,12 +163,14 @@ class Live:
             columns[name] = pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
         return ModelTable(pa.table(columns))
 
-    def _take(self, slots: Ints) -> Models:
+    def _take(self, slots: Ints, *, to_score: bool = False) -> Models:
+        """Return the models of slots; those `to_score` lack what is needed only to learn."""
         numbers = self.arena.numbers
+        besides = tuple(f"{STATE}{beside}" for beside in (REFERENCE, ANCHOR)) if to_score else ()
         state = {
             name.removeprefix(STATE): each.take(slots)
             for name, each in self.arena.arrays.items()
-            if name.startswith(STATE)
+            if name.startswith(STATE) and not name.startswith(besides)
         }
         return Models(numbers["rows"][slots], numbers["threshold"][slots], state)
 
@@ -236,7 +243,7 @@ class Live:
     def _judge(self, slots: Ints, panel: Panel) -> Outcome:
         """Score rows of assets that have a model, in passes that end where blocks are whole, which are then learned."""
         numbers = self.arena.numbers
-        models = self._take(slots)
+        models = self._take(slots, to_score=True)
         begun = numbers["begun"][slots]
         assert panel.times is not None
         follows = begun | (panel.times[panel.offsets[:-1]] > numbers["last_time"][slots])
@@ -254,7 +261,7 @@ class Live:
                 break
             whole = len(active) == len(slots) and bool((counts == lengths).all())
             part = featured.panel if whole else _cut(featured.panel, active, cursor[active], counts[active])
-            models = models if whole else self._take(slots[active])
+            models = models if whole else self._take(slots[active], to_score=True)
             alerts.append(
                 self._pass(slots[active], models, part, told, featured.panel.offsets[active] + cursor[active])
             )
@@ -269,7 +276,7 @@ class Live:
         """Return how many rows each asset has still to come until its block is whole."""
         if not self.learning.online:
             return np.full(len(slots), np.iinfo(np.int64).max)
-        return self.arena.numbers["block"][slots] - self.arena.arrays["flags"].sizes[slots]
+        return self.arena.numbers["block"][slots] - self.arena.arrays["pending_times"].sizes[slots]
 
     def _pass(self, slots: Ints, models: Models, part: Panel, told: _Told, firsts: Ints) -> pa.Table:
         """Score rows within one block of each asset; learn the blocks that are whole with them."""
@@ -279,67 +286,89 @@ class Live:
         own = np.arange(part.n_rows)
         if before is not part:
             own += np.repeat((before.offsets - part.offsets)[1:], np.diff(part.offsets))
-        version = self.arena.numbers["version"][slots]
-        told.write(firsts, part.offsets, take_scores(scores, own))
-        raised = own[scores.alert[own]]
-        table = score_table(before.take_rows(raised), models, take_scores(scores, raised), self.stamp)
-        table = table.append_column("version", pa.array(version[before.asset_of_row[raised]]))
+        said = take_scores(scores, own)
+        raised = np.flatnonzero(said.alert)
+        if self.budget is not None:
+            assert part.times is not None
+            found = self.budget.judge(slots, models, part.offsets, part.times, said.score)
+            said, raised = replace(said, alert=found.alert), np.flatnonzero(found.opens)
+        told.write(firsts, part.offsets, said)
+        version = self.arena.numbers["version"][slots][part.asset_of_row[raised]]
+        table = score_table(part.take_rows(raised), models, take_scores(said, raised), self.stamp)
+        table = table.append_column("version", pa.array(version))
         if len(raised):
-            reasons = self.pipeline.reasons(models, before, self.features, scores, raised, self.explain)
+            reasons = self.pipeline.reasons(models, before, self.features, scores, own[raised], self.explain)
             table = with_explanations(table, reasons, np.arange(len(raised)))
         if self.learning.online:
-            self._collect(slots, models, part, scores.alert[own])
+            self._collect(slots, part)
         return table
 
     def _block(self, slots: Ints, part: Panel) -> Panel:
         """Return rows with those before them of the same block."""
-        held, offsets = self.arena.arrays["pending"].rows(slots, part.n_features)
-        both = np.concatenate([held, part.values], axis=1)
+        before = self._rows("pending", slots, part.keys)
+        assert before.times is not None
         assert part.times is not None
-        times = np.concatenate([self.arena.arrays["stamps"].take(slots).values, part.times])
-        assets = np.concatenate([np.repeat(np.arange(len(slots)), np.diff(offsets)), part.asset_of_row])
-        order = np.argsort(assets, kind="stable")
-        values = np.ascontiguousarray(both[:, order])
-        return Panel(values, offsets + part.offsets, part.keys, part.features, times[order])
+        order = np.argsort(np.concatenate([before.asset_of_row, part.asset_of_row]), kind="stable")
+        values = np.ascontiguousarray(np.concatenate([before.values, part.values], axis=1)[:, order])
+        times = np.concatenate([before.times, part.times])[order]
+        return Panel(values, before.offsets + part.offsets, part.keys, part.features, times)
 
     # Learning --------------------------------------------------------------------------------------------------------
 
-    def _collect(self, slots: Ints, models: Models, part: Panel, alert: Flags) -> None:
+    def _collect(self, slots: Ints, part: Panel) -> None:
         """Keep rows for the block that they belong to, and learn blocks that are whole."""
-        pending, stamps, flags = (self.arena.arrays[name] for name in ("pending", "stamps", "flags"))
-        assert part.times is not None
-        counts, none = np.diff(part.offsets), np.zeros(len(slots), np.int64)
-        flags.append(slots, alert.astype(np.uint8)[None, :], part.offsets, none, counts)
-        stamps.append(slots, part.times[None, :], part.offsets, none, counts)
-        pending.append(slots, part.values, part.offsets, none, counts)
-        full = np.flatnonzero(flags.sizes[slots] == self.arena.numbers["block"][slots])
-        if not len(full):
-            return
-        ready = slots[full]
-        values, offsets = pending.rows(ready, part.n_features)
-        alerts = flags.take(ready).values.astype(np.bool_)
-        panel = Panel(values, offsets, part.keys.take(pa.array(full)), part.features, stamps.take(ready).values)
-        keep = np.flatnonzero(self._learnable(alerts, offsets))
-        if len(keep) < panel.n_rows:
-            panel = panel.take_rows(keep)
-        learned = self.pipeline.detector.update_panel(models.take(full), panel)
-        self._put(ready, learned)
-        numbers = self.arena.numbers
-        numbers["version"][ready] += np.diff(panel.offsets) > 0
-        numbers["block"][ready] = self.learning.block(learned.rows)
-        self.counts.blocks += len(ready)
-        self.counts.learned += panel.n_rows
-        for each in (pending, stamps, flags):
-            each.clear(ready)
+        self._keep("pending", slots, part)
+        sizes = self.arena.arrays["pending_times"].sizes[slots]
+        full = np.flatnonzero(sizes == self.arena.numbers["block"][slots])
+        for some in np.split(full, range(AT_ONCE, len(full), AT_ONCE)):
+            if len(some):
+                self._learn(slots[some], part.keys.take(pa.array(some)))
 
-    def _learnable(self, alerts: Flags, offsets: Ints) -> Flags:
-        """Return which rows of whole blocks are learned: none that alert, and none of a block where many do."""
-        if self.pipeline.detector.temporal:
-            return np.ones(len(alerts), np.bool_)  # their order matters
-        totals = np.concatenate([np.zeros(1, np.int64), np.cumsum(alerts)])
-        share = np.diff(totals[offsets]) / np.maximum(np.diff(offsets), 1)
-        calm = np.repeat(share < 0.25, np.diff(offsets))
-        return calm & ~alerts
+    def _learn(self, slots: Ints, keys: pa.Array) -> None:
+        """Let models learn the blocks that wait, or hold these back."""
+        panel = self._rows("pending", slots, keys)
+        lesson = learn_blocks(self.pipeline.detector, self._take(slots), panel, self.learning.rule)
+        self._put(slots, lesson.models)
+        learned, numbers = lesson.why == LEARNED, self.arena.numbers
+        numbers["version"][slots] += learned
+        numbers["block"][slots] = self.learning.block(lesson.models.rows)
+        self.counts.blocks += len(slots)
+        self.counts.learned += int(np.diff(panel.offsets)[learned].sum())
+        for name in ("pending", "pending_times"):
+            self.arena.arrays[name].clear(slots)
+        for name in ("held", "held_times"):
+            self.arena.arrays[name].clear(slots[learned])
+        back = np.flatnonzero(~learned)
+        if len(back):
+            self._keep("held", slots[back], panel.take_assets(back), MOST_HELD)
+
+    def adopt(self, slot: int, key: pa.Array) -> bool:
+        """Take what was held back of an asset for normal, as somebody has confirmed; return whether there was any."""
+        slots = np.array([slot])
+        if not self.arena.arrays["held_times"].sizes[slot]:
+            return False
+        self._put(slots, adopt(self.pipeline.detector, self._take(slots), self._rows("held", slots, key)))
+        self.arena.numbers["version"][slot] += 1
+        for name in ("held", "held_times"):
+            self.arena.arrays[name].clear(slots)
+        return True
+
+    def _keep(self, name: str, slots: Ints, panel: Panel, most: int | None = None) -> None:
+        """Put rows behind those that are kept under a name; where these would be more than `most`, in their place."""
+        rows, times = self.arena.arrays[name], self.arena.arrays[f"{name}_times"]
+        assert panel.times is not None
+        counts, none = np.diff(panel.offsets), np.zeros(len(slots), np.int64)
+        if most is not None:
+            over = slots[times.sizes[slots] + counts > most]
+            rows.clear(over)
+            times.clear(over)
+        rows.append(slots, panel.values, panel.offsets, none, counts)
+        times.append(slots, panel.times[None, :], panel.offsets, none, counts)
+
+    def _rows(self, name: str, slots: Ints, keys: pa.Array) -> Panel:
+        """Return the rows of features that are kept under a name."""
+        values, offsets = self.arena.arrays[name].rows(slots, self._width)
+        return Panel(values, offsets, keys, self._made, self.arena.arrays[f"{name}_times"].take(slots).values)
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:

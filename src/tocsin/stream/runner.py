@@ -52,6 +52,8 @@ class Options:
         Seconds that a micro-batch waits for more readings.
     explain : int, default 3
         How many features to name for each alert.
+    budget : Budget, optional
+        What alarms are held to; without it, each reading above its model's threshold is an alert.
     long : bool, default False
         Whether a reading holds one sensor's value.
     """
@@ -61,6 +63,7 @@ class Options:
     rows: int = 200_000
     linger: float = 0.02
     explain: int = 3
+    budget: Budget | None = None
     long: bool = False
 
 
@@ -127,12 +130,12 @@ class Runner:
         self._say, self._watchers = say, watchers
         self._fleet = fleet
         self._roster = Roster()
-        self.live = Live(fleet, options.learning, options.explain)
+        self.live = Live(fleet, options.learning, options.explain, options.budget)
         self._ordering = Ordering(fleet.features, fleet.dtype, options.late, long=options.long)
         self._sensors = pl.Enum(fleet.features)
         self._recorder = Recorder(store, fleet.features)
-        self._journal = Journal(store, lambda slots: (self.live.arena.pack(slots), self._ordering.arena.pack(slots)))
-        self._newest = np.iinfo(np.int64).min
+        self._journal = Journal(store, self._pack)
+        self._newest = NEVER
         self._named = 0
         self._positions: Positions = {}
         self._stop = Event()
@@ -182,13 +185,20 @@ class Runner:
                 )
         self._roster = Roster(self._journal.keys())
         self._named = len(self._roster)
-        for live, ordering in self._journal.parts():
+        alarms = self._alarms
+        if alarms is not None:
+            alarms.resume(self._store)
+        for live, ordering, *budget in self._journal.parts():
             self.live.arena.unpack(live)
             self._ordering.arena.unpack(ordering)
+            if alarms is not None:
+                alarms.unpack(*budget)
         self.live.arena.grow(len(self._roster))
         self._ordering.arena.grow(len(self._roster))
         for entry in self._journal.entries(len(self._roster)):
             self._again(entry.rows, entry.notes, entry.behind)
+        if alarms is not None:
+            alarms.resume(self._store, again=True)
         self._newest = head["newest"]
         self._recorder.resume()
         self._positions = head["positions"]
