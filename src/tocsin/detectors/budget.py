@@ -47,7 +47,7 @@ SURGE = 4.0
 """How many times as many openings as usual an epoch may add to what is known of each level, and `BURST` more."""
 SHARE = 3, 4.0
 """How many alarms an asset may open a day: so many, and so many times its part of the budget."""
-OWN = 100.0
+OWN = 30.0
 """How many rows of the tail make an asset's own scale weigh as much as the fleet's."""
 BENT = 0.5
 """The largest shape of a tail."""
