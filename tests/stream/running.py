@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin import ECOD
+from tocsin.detectors.budget import Budget
 from tocsin.features import Smooth, Window
 from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
@@ -50,8 +51,10 @@ def trained(features: Sequence[str] | None = None) -> Fleet:
 
 
 def later(rows: int = 400) -> pl.DataFrame:
-    """Return readings of seven assets, two of which are new."""
-    return readings(7, rows, seed=2, begin=300)
+    """Return readings of seven assets, two of which are new; one has a fault for a while."""
+    frame = readings(7, rows, seed=2, begin=300)
+    faulty = (pl.col("key") == "pump 3") & pl.int_range(pl.len()).is_between(900, 1400)
+    return frame.with_columns(heat=pl.when(faulty).then(pl.col("heat") + 6.0).otherwise("heat"))
 
 
 class Frames(Source):
@@ -139,6 +142,7 @@ def run(
     sink: Sink,
     *,
     say: Callable[[str], None] = lambda line: None,
+    budget: str | None = None,
     **options: Any,
 ) -> list[Batch]:
     """Run a stream to its end, or until its source halts it."""
@@ -146,7 +150,9 @@ def run(
     outbox = Outbox(store, [Target("drawer", b"drawer", lambda: sink)], say)
     outbox.start()
     halt = _Halt(source)
-    settings = Options(learning=Learning(first=100, least=32), linger=0.0, **options)
+    settings = Options(
+        learning=Learning(first=100, least=32), linger=0.0, budget=budget and Budget.of(budget, quiet=30.0), **options
+    )
     halt.runner = Runner(fleet, source, store, outbox, settings, say, [halt])
     try:
         halt.runner.run()

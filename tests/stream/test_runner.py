@@ -37,12 +37,14 @@ def test_any_cutting_leaves_the_same_store(fleet: Fleet, tmp_path: Path) -> None
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
-def test_stops_anywhere_and_goes_on(fleet: Fleet, tmp_path: Path) -> None:
-    frame = later()
+@pytest.mark.parametrize("budget", [None, "4000/day"])
+def test_stops_anywhere_and_goes_on(fleet: Fleet, tmp_path: Path, budget: str | None) -> None:
+    frame = later(900)  # more than one epoch
     straight, halting = Drawer(), Drawer()
-    run(fleet, Frames(frame, [100]), tmp_path / "straight", straight)
-    for stop in (1, 2, 5, 6, 11, None):
-        run(fleet, Frames(frame, [100], stop_after=stop), tmp_path / "halting", halting)
+    run(fleet, Frames(frame, [100]), tmp_path / "straight", straight, budget=budget)
+    assert len(straight.ids) > 3
+    for stop in (1, 2, 5, 6, 11, 9, 20, None):
+        run(fleet, Frames(frame, [100], stop_after=stop), tmp_path / "halting", halting, budget=budget)
     assert set(halting.ids) == set(straight.ids)  # what was not known to have arrived comes again
     assert contents(tmp_path / "halting") == contents(tmp_path / "straight")
 

@@ -309,6 +309,7 @@ class Budget:
 
     def of_slots(self, slots: Ints) -> dict[str, NDArray[Any]]:
         """Return what is known of some assets, arrays with one row each; nothing else of it changes in `judge`."""
+        self._grow(int(slots.max(initial=-1)) + 1)
         return {name: array[slots] for name, array in self._watch._asdict().items()}
 
     def shared(self) -> dict[str, NDArray[Any]]:
@@ -323,13 +324,32 @@ class Budget:
     def of_state(cls, state: Mapping[str, NDArray[Any]], per_day: float, quiet: float = 3600.0) -> Self:
         """Undo `state`; a budget that has changed holds from the next epoch on."""
         made = cls(per_day, quiet)
-        made._course = _Course(**{name: float(state[f"course_{name}"][0]) for name in _Course.__slots__})
-        made._watch = Watch(**{name: np.array(state[name]) for name in Watch._fields})
-        made._opened = np.array(state["opened"])
-        made._levels, made._counts = np.array(state["levels"]), np.array(state["counts"])
-        made._corrected, made._proved, made._epoch = (int(value) for value in state["whole"])
-        made._rule = Rule(**{name: state[f"rule_{name}"][0].item() for name in Rule._fields})
+        made.put_slots(np.arange(len(state["rows"])), state)
+        made.put_shared(state)
         return made
+
+    def put_slots(self, slots: Ints, known: Mapping[str, NDArray[Any]]) -> None:
+        """Undo `of_slots`."""
+        self._grow(int(slots.max(initial=-1)) + 1)
+        for name, array in self._watch._asdict().items():
+            array[slots] = known[name]
+
+    def put_shared(self, known: Mapping[str, NDArray[Any]]) -> None:
+        """Undo `shared`."""
+        self._course = _Course(**{name: float(known[f"course_{name}"][0]) for name in _Course.__slots__})
+        self._opened = np.array(known["opened"])
+        self._levels, self._counts = np.array(known["levels"]), np.array(known["counts"])
+        self._corrected, self._proved, self._epoch = (int(value) for value in known["whole"])
+        self.rule = {name: known[f"rule_{name}"][0].item() for name in Rule._fields}
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """By what rows are judged until the next epoch; may be set, to judge rows again as they were."""
+        return self._rule._asdict()
+
+    @rule.setter
+    def rule(self, rule: Mapping[str, Any]) -> None:
+        self._rule = Rule(**rule)
 
     # Parts -----------------------------------------------------------------------------------------------------------
 

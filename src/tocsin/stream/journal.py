@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tocsin.errors import StoreError
 from tocsin.insights.base import Span, Store
 from tocsin.stream.ordering import Arrivals
+from tocsin.stream.packing import table_bytes, table_of
 
 Ints = NDArray[np.int64]
 
@@ -191,28 +191,3 @@ def _entry(value: bytes) -> tuple[dict[str, Any], Arrivals]:
     table = table_of(value[4 + size :])
     slots, times, *values = (column.combine_chunks().to_numpy() for column in table.columns)
     return json.loads(value[4 : 4 + size]), Arrivals(slots.astype(np.int64), times, np.stack(values))
-
-
-def table_bytes(table: pa.Table) -> bytes:
-    """Return a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    written: bytes = sink.getvalue().to_pybytes()
-    return written
-
-
-def table_of(value: bytes) -> pa.Table:
-    """Undo `table_bytes`.
-
-    Raises
-    ------
-    StoreError
-        If it is damaged.
-    """
-    try:
-        return pa.ipc.open_stream(value).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(
-            f"the store is damaged: {str(error).splitlines()[0]}; restore it, or begin a new one"
-        ) from None

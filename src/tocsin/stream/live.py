@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tocsin.detectors.anchor import PREFIX as ANCHOR
 from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, ParameterError
 from tocsin.fleet.arena import Arena
@@ -24,7 +25,7 @@ from tocsin.fleet.results import score_table, take_scores, with_explanations
 from tocsin.kernels import rows as kernels
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
-from tocsin.stream.adapting.policy import ANCHOR, LEARNED, REFERENCE, learn_blocks
+from tocsin.stream.adapting.policy import LEARNED, REFERENCE, learn_blocks, vouched
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.learning import Learning
 
@@ -133,6 +134,8 @@ class Live:
     def place(self, slots: Ints, table: ModelTable) -> None:
         """Put models into slots, as those that are valid from now on; what waited to be learned is dropped."""
         models = table.to_models()
+        if self.learning.online:
+            models = vouched(self.pipeline.detector, models)
         numbers = self.arena.numbers
         numbers["known"][slots], numbers["begun"][slots] = True, False
         numbers["version"][slots] = table.table.column("version").to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -14,12 +14,15 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.insights.alerts import ALERTS
 from tocsin.insights.base import Store
 from tocsin.insights.recorder import Recorder
+from tocsin.kernels.arrivals import NEVER
+from tocsin.stream import alarms
 from tocsin.stream.alerts import alerts_of
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
@@ -138,6 +141,7 @@ class Runner:
         self._newest = NEVER
         self._named = 0
         self._positions: Positions = {}
+        self._retained: list[int] = []
         self._stop = Event()
 
     def stop(self) -> None:
@@ -185,20 +189,21 @@ class Runner:
                 )
         self._roster = Roster(self._journal.keys())
         self._named = len(self._roster)
-        alarms = self._alarms
-        if alarms is not None:
-            alarms.resume(self._store)
-        for live, ordering, *budget in self._journal.parts():
+        budget = self._options.budget
+        held = budget is not None and alarms.resume(budget, self._store)
+        for live, ordering, *more in self._journal.parts():
             self.live.arena.unpack(live)
             self._ordering.arena.unpack(ordering)
-            if alarms is not None:
-                alarms.unpack(*budget)
+            if budget is not None and more:
+                alarms.unpack(budget, more[0])
         self.live.arena.grow(len(self._roster))
         self._ordering.arena.grow(len(self._roster))
         for entry in self._journal.entries(len(self._roster)):
             self._again(entry.rows, entry.notes, entry.behind)
-        if alarms is not None:
-            alarms.resume(self._store, again=True)
+        if budget is not None and held:
+            alarms.resume(budget, self._store)
+        elif budget is not None:
+            self._begin_budget(budget)
         self._newest = head["newest"]
         self._recorder.resume()
         self._positions = head["positions"]
@@ -212,11 +217,28 @@ class Runner:
         self.live.arena.grow(len(slots))
         self._ordering.arena.grow(len(slots))
         self.live.place(slots, models)
+        if self._options.budget is not None:
+            self._begin_budget(self._options.budget)
         for puts in self._journal.begin(len(slots), self._roster.since(0)):
             self._patiently(partial(self._store.commit, puts), "the store")
         self._named = len(slots)
 
+    def _begin_budget(self, budget: Budget) -> None:
+        known = np.flatnonzero(self.live.arena.numbers["known"])
+        first, last = (self.live.arena.numbers[name][known] for name in ("first_time", "last_time"))
+        spans = np.where((first == NEVER) | (last == NEVER), 0, last - first)
+        models = self.live.models(known, self._roster.keys(known))
+        alarms.begin(budget, self._fleet.detector, models, spans)
+
+    def _pack(self, slots: NDArray[np.int64]) -> list[pa.Table]:
+        """Return what a part of the journal holds."""
+        budget = self._options.budget
+        tables = [self.live.arena.pack(slots), self._ordering.arena.pack(slots)]
+        return tables if budget is None else [*tables, alarms.pack(budget, slots)]
+
     def _again(self, rows: Arrivals, notes: dict[str, Any], behind: NDArray[np.bool_]) -> None:
+        if self._options.budget is not None and "rule" in notes:
+            self._options.budget.rule = notes["rule"]
         if notes.get("release"):
             self._judge(self._ordering.release(np.flatnonzero(behind), self._roster))
         elif len(rows.slots):
@@ -249,13 +271,41 @@ class Runner:
         """Judge what came, and commit."""
         batch = Batch(fetched.frame.height, fetched.size, dead=fetched.dead, strange=fetched.strange)
         batch.newest, batch.fetched = fetched.newest, time.time()
-        rows = self._arrivals(fetched.frame)
-        released = self._ordering.arrive(rows, self._roster)
-        batch.late = released.late
-        outcomes = self._judge(released)
-        self._newest = max(self._newest, int(rows.times.max(initial=self._newest)))
+        parts, notes, outcomes = [], [], list[Outcome]()
+        for rows in self._epochs(self._arrivals(fetched.frame)):
+            released = self._ordering.arrive(rows, self._roster)
+            batch.late += released.late
+            parts.append(rows)
+            notes.append(self._notes())
+            outcomes += self._judge(released)
         batch.judged = time.time()
-        self._commit([rows], [{}], fetched.positions, outcomes, batch)
+        self._commit(parts, notes, fetched.positions, outcomes, batch)
+
+    def _epochs(self, rows: Arrivals) -> Iterator[Arrivals]:
+        """Cut rows where the newest time of all passes a mark, and look at what concerns the whole fleet there."""
+        newest = np.maximum.accumulate(np.append(self._newest, rows.times))
+        marks = newest // EPOCH
+        start = 0
+        for row in np.flatnonzero(marks[1:] > marks[:-1]):
+            before, rows = rows.until(int(row) - start)
+            if len(before.slots):
+                yield before
+            start = int(row)
+            self._mark(int(marks[row + 1]) * EPOCH)
+        self._newest = int(newest[-1])
+        if len(rows.slots):
+            yield rows
+
+    def _mark(self, now: int) -> None:
+        """Look at what concerns the whole fleet; `now` is a whole number of epochs of event time."""
+        if self._options.budget is not None and self._newest != NEVER:
+            self._options.budget.epoch(now)
+        self._retained.append(now)
+
+    def _notes(self) -> dict[str, Any]:
+        """Return what rows are judged by beside the models."""
+        budget = self._options.budget
+        return {} if budget is None else {"rule": budget.rule}
 
     def _release(self) -> None:
         """Judge what waits for later readings, as none will come."""
@@ -265,7 +315,7 @@ class Runner:
             nothing = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
             batch = Batch(fetched=time.time())
             outcomes = self._judge(released)
-            self._commit([nothing], [{"release": True}], None, outcomes, batch)
+            self._commit([nothing], [{**self._notes(), "release": True}], None, outcomes, batch)
 
     def _arrivals(self, frame: pl.DataFrame) -> Arrivals:
         slots = self._roster.slots_of(frame[KEY])
@@ -308,12 +358,18 @@ class Runner:
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
         puts += self._outbox.put(alerts)
         sent, gone = self._outbox.delivered()
+        if self._options.budget is not None:
+            puts.append(alarms.put(self._options.budget))
         for watcher in self._watchers:
             puts += watcher.changes()
+        if self._retained:
+            changes = self._recorder.retain(self._retained[-1])
+            puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
         head = self._journal.header(fleet=identity(self._fleet), newest=int(self._newest), positions=self._positions)
         self._patiently(partial(self._store.commit, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
         self._outbox.committed()
         self._recorder.committed()
+        self._retained.clear()
         self._source.committed(self._positions)
         batch.committed, batch.lag = time.time(), self._source.lag
         for watcher in self._watchers:
