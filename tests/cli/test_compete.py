@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from tocsin import Fleet, catalog, synth
+from tocsin.errors import OutputError
 from tocsin.evaluate.competition import contestants
 from tocsin.evaluate.truth import at_fault
+from tocsin.fleet import store
 
 FLAGS = ["--key", "asset", "--time", "time"]
 SMALL = ["--detectors", "mad,pca(components=2)", "--seeds", 1]
@@ -33,7 +35,7 @@ def test_a_person_reads_who_is_ahead_and_what_to_do_next(run, data, tmp_path):
     picture = tmp_path / "board.svg"
     ran = run("compete", data / "readings.parquet", *FLAGS, *SMALL, "--picture", picture)
     assert ran.code == 0, ran.err
-    for told in ("Held 4 contestants", "faults on 6 assets", "Cause 1st", "★", "What each sees", "wins", "Expect 0."):
+    for told in ("Held 4 contestants", "faults on 6 assets", "Cause", "★", "What each sees", "wins", "Expect 0."):
         assert told in ran.out
     assert "tocsin fit" in ran.out or "tocsin compete" in ran.out
     assert "</svg>" in picture.read_text()
@@ -96,6 +98,9 @@ def test_fit_takes_the_winner(run, data, tmp_path, monkeypatch):
         (["--labels", "nowhere.csv"], "nowhere.csv"),
         (["--kinds", "spkie"], "did you mean 'spike'"),
         (["--detectors", "madd"], "did you mean 'mad'"),
+        (["--detectors", ""], "detectors must be names as in"),
+        (["--out", "pyproject.toml"], "pyproject.toml exists and is not a fleet"),
+        (["--out", "pyproject.toml/fleet"], "is not a folder"),
         (["--detectors", "lightgbm"], "LightGBM learns from labels"),
         (["--metric", "precision"], "takes alerts"),
         (["--train", "2"], "train must be a share"),
@@ -122,6 +127,31 @@ def test_mistakes_with_fit(run, data, tmp_path, flags, told):
     ran = run("fit", data / "readings.parquet", *FLAGS, "--out", tmp_path / "x", *flags)
     assert (ran.code, ran.out) == (2, "")
     assert told in ran.err
+
+
+def test_a_narrow_window_shows_who_they_are(run, data, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = run("compete", data / "readings.parquet", *FLAGS, *SMALL, "--kinds", "spike,correlation,variance")
+    table, _, rest = ran.out.partition("A wider window or --json shows more: ")
+    for name in ("★", "mad on windows", "pca(components=2)", "Score", "95 %", "Found"):
+        assert name in table
+    assert "Delay" not in table
+    assert "Delay" in rest.partition("What each sees")[0]
+    assert max(map(len, ran.out.partition(" wins")[0].splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "140")
+    assert "A wider window" not in run("compete", data / "readings.parquet", *FLAGS, *SMALL).out
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_what_was_found_is_told_though_the_fleet_cannot_be_saved(run, data, tmp_path, monkeypatch, flags):
+    def full(*_, **__):
+        raise OutputError("cannot write the fleet: no space left on device")
+
+    monkeypatch.setattr(store, "save", full)
+    ran = run("compete", data / "readings.parquet", *FLAGS, *SMALL, "--out", tmp_path / "fleet", *flags)
+    assert ran.code == 2
+    assert ran.err == "tocsin: cannot write the fleet: no space left on device\n"
+    assert json.loads(ran.out)["fleet"] is None if flags else " wins" in ran.out
 
 
 def test_without_matplotlib(run, data, tmp_path, monkeypatch):

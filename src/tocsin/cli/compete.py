@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -165,15 +167,18 @@ def compete(  # noqa: PLR0913, PLR0917 - one parameter an option
     from tocsin.evaluate.competition.compete import Rules
     from tocsin.evaluate.injection import KINDS
     from tocsin.features.recipe import Recipe
+    from tocsin.fleet.store import check_folder
     from tocsin.report.pictures import check_picture
     from tocsin.tables.columns import Columns
 
     if labels is not None and (faults or kinds):
         raise ParameterError(f"--labels and {'--faults' if faults else '--kinds'} exclude each other; give one")
+    if out is not None:
+        check_folder(out)
     if picture is not None:
         check_picture(picture)
     rules = Rules(
-        detectors=_split(detectors),
+        detectors=detectors or None,
         recipe=None if recipe is None else Recipe.read(recipe),
         metric=metric,
         train=train,
@@ -190,23 +195,19 @@ def compete(  # noqa: PLR0913, PLR0917 - one parameter an option
     how = options.reading(separator, no_header, null_value, threads, memory)
     source, columns = with_labels(data, labels, columns, how)
     found = hold(source, columns, rules, how)
-    fleet = None
-    if out is not None:
-        fleet = learned(found, source, how)
-        fleet.save(out)
-    if picture is not None:
-        from tocsin.report.leaderboard import draw_leaderboard
+    with told(found, as_json=as_json) as extra:  # whatever becomes of the files
+        if picture is not None:
+            from tocsin.report.leaderboard import draw_leaderboard
 
-        draw_leaderboard(found, picture)
+            draw_leaderboard(found, picture)
+        if out is not None:
+            learned(found, source, how).save(out)
+            extra["fleet"] = str(out)
     if as_json:
-        from tocsin.cli.machine import print_json
-
-        print_json(found.to_dict() | {"fleet": None if out is None else str(out)})
         return
     from tocsin.cli import standings, view
 
     console = view.stdout()
-    standings.show(console, found)
     roles = {"--key": key, "--time": time, "--features": features, "--sensor": sensor, "--value": value}
     more = {"--recipe": None if recipe is None else str(recipe), "--train": None if train == 0.5 else f"{train:g}"}
     read = options.reading_words(separator, no_header, null_value)
@@ -228,6 +229,28 @@ def hold(source: Any, columns: Columns, rules: Rules, how: dict[str, Any]) -> Co
     roles = {name: getattr(columns, name) for name in ("key", "time", "features", "sensor", "value", "label")}
     with stages("Reading") as tell:
         return compete(source, **roles, rules=rules, tell=tell, **how)
+
+
+@contextmanager
+def told(found: Competition, *, as_json: bool) -> Iterator[dict[str, Any]]:
+    """Tell what came of a competition, also where what is made of it then fails: to a person before, else after.
+
+    Yields
+    ------
+    dict
+        More to tell a program.
+    """
+    from tocsin.cli import standings, view
+    from tocsin.cli.machine import print_json
+
+    extra: dict[str, Any] = {"fleet": None}
+    if not as_json:
+        standings.show(view.stdout(), found)
+    try:
+        yield extra
+    finally:
+        if as_json:
+            print_json(found.to_dict() | extra)
 
 
 def learned(found: Competition, source: Any, how: dict[str, Any]) -> Fleet:
@@ -255,8 +278,3 @@ def with_labels(data: list[str], labels: str | None, columns: Columns, how: dict
 def _is_file(labels: str) -> bool:
     """Say whether labels are in a file of their own; the name of a column may have a dot, too."""
     return Path(labels).exists() or Path(labels).suffix.lower() in (".csv", ".parquet", ".arrow", ".json", ".ndjson")
-
-
-def _split(detectors: list[str] | None) -> list[str] | None:
-    """Return what is between commas, but for those in parentheses; `contestants` reads it."""
-    return None if not detectors else [text for text in detectors if text.strip()]

@@ -81,18 +81,24 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Learn what is normal: one model for each asset, saved as a fleet."""
     from dataclasses import asdict
 
+    from tocsin.cli import standings, view
     from tocsin.cli.progress import progress
     from tocsin.cli.settings import make_detector
     from tocsin.features.recipe import Recipe
     from tocsin.fleet.fleet import Fleet
+    from tocsin.fleet.store import check_folder
     from tocsin.tables.columns import Columns
 
+    check_folder(out)
     before = None if recipe is None else Recipe.read(recipe)
     columns = Columns(key, time, options.names(features), sensor, value, label)
     how = options.reading(separator, no_header, null_value, threads, memory)
     found = None
     if detector.lower() == AUTO:
         found = _chosen(data, columns, before, settings, BUDGET if budget is None else budget, how)
+        if not as_json:
+            standings.show(view.stdout(), found)
+            view.stdout().print()
         fleet = found.fleet()
     elif budget is not None:
         raise ParameterError(f"--budget is for the competition of --detector {AUTO}; leave it out")
@@ -107,11 +113,6 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
         told = {} if found is None else {"competition": found.to_dict()}
         print_json(report_of(fleet) | {"fleet": str(out), "assets_in_fleet": len(fleet)} | told)
     else:
-        if found is not None:
-            from tocsin.cli import standings, view
-
-            standings.show(view.stdout(), found)
-            view.stdout().print()
         _show(fleet, [*data, *options.reading_words(separator, no_header, null_value)], out)
 
 

@@ -7,7 +7,7 @@ import re
 import shlex
 
 _PLAIN = {
-    "read with infinite='missing'": "fit with --set infinite=missing",
+    "read with infinite='missing'": "fit with --set infinite=missing, or compete with --infinite missing,",
     "header=False": "--no-header",
     "infinite='missing' takes": "--infinite missing takes",
     "name one with column=": "name one with --column",

@@ -11,7 +11,10 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from tocsin.detectors.calibration import Calibration, over
+from tocsin.detectors.calibration import PREFIX, Calibration, over
+from tocsin.detectors.ranges import PREFIX as RANGES
+from tocsin.detectors.ranges import Ranges
+from tocsin.detectors.sketches import Sketches
 from tocsin.errors import DataError, NotFittedError, ParameterError
 from tocsin.explain.explanations import explain
 from tocsin.models import Models, Ragged
@@ -109,25 +112,61 @@ class Detector(BaseEstimator, ABC):
         """Say what stands behind the contributions of a panel's rows."""
         return self._evidence(models, panel, contributions)
 
-    def update_panel(self, models: Models, panel: Panel) -> Models:
+    def update_panel(self, models: Models, panel: Panel, *, before: float = np.inf) -> Models:
         """Learn from new rows without the old ones; assets without rows are returned as they are.
 
         The thresholds follow the scores that the rows have once they are learned, as in training. Older rows keep the
         score that they had in their time, so after a start with few rows a threshold lags behind for a while. A
         temporal detector scores each row as it comes, before it is learned.
+
+        What was known before weighs at most `before` times as much as the new rows, for a detector that forgets; by
+        default as much as its half-life leaves of it.
         """
         if not self.incremental:
             raise ParameterError(f"{type(self).__name__} cannot learn from new rows without the old ones; fit it anew")
         weights, scales = self._forgetting(panel.offsets)
+        if before < np.inf:
+            scales = self._faded(models, panel.offsets, weights, scales, before)
         state = self._absorb(models.state, panel, weights, scales)
-        before = models.state if self.temporal else state
-        scores, _ = self._score(before, panel, 0, learned=not self.temporal)
+        scored = models.state if self.temporal else state
+        scores, _ = self._score(scored, panel, 0, learned=not self.temporal)
         calibration = Calibration.from_state(models.state, models.threshold, self._rank_ratio())
         calibration = calibration.absorb(
             scores, panel.offsets, weights, scales, 1.0 - self.contamination, self._rank_ratio(), self._slack()
         )
         rows = models.rows + np.diff(panel.offsets)
         return Models(rows, calibration.thresholds, {**state, **calibration.to_state(whole=self._whole())})
+
+    def _faded(
+        self,
+        models: Models,
+        offsets: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        scales: NDArray[np.float64],
+        before: float,
+    ) -> NDArray[np.float64]:
+        """Return the factors that leave what assets with new rows knew before at most `before` times these' weight."""
+        if self._slack() == 0.0:
+            name = type(self).__name__
+            raise ParameterError(f"a {name} without half_life weighs all rows alike; set one, or fit it anew")
+        if not before >= 0.0:
+            raise ParameterError(f"before must be 0 or more, not {before}")
+        sums = np.add.reduceat(np.append(weights, 0.0), offsets[:-1])
+        old = models.state[f"{PREFIX}totals"].values * scales
+        faded = scales * np.minimum(1.0, before * sums / np.maximum(old, np.finfo(np.float64).tiny))
+        return np.where(np.diff(offsets) > 0, faded, scales)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether models can let what they learned count less and less."""
+        return self.incremental and self._slack() > 0.0
+
+    def sketches(self, models: Models) -> Sketches | None:
+        """Return what models keep of the distribution of each feature, cells asset by feature; None if nothing.
+
+        See `tocsin.detectors.drift` for what can be told from them.
+        """
+        return Ranges.from_state(models.state).sketches if f"{RANGES}knots" in models.state else None
 
     def remarks(self, models: Models) -> dict[str, int]:
         """Return what a user should know of how models were learned, and of how many assets each remark is true.

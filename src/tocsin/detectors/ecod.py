@@ -111,6 +111,10 @@ class ECOD(Forgetful):
         """Return the largest relative error of a tail probability, (n_assets, n_features), from what models keep."""
         return self._sketches(models.state).tail_error.reshape(len(models), -1)
 
+    def sketches(self, models: Models) -> Sketches:
+        """Return what models keep of the distribution of each feature, cells asset by feature."""
+        return self._sketches(models.state)
+
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], NDArray[np.float64]]:
         counts = np.empty((panel.n_assets, panel.n_features), np.int64)
         kernels.count_present(panel.values, panel.offsets, counts)

@@ -128,9 +128,9 @@ class Novelty(Detector):
         short = int((models.state["seen"].values.reshape(len(models), -1) < 2 * span).any(axis=1).sum())
         return {f"fewer than {2 * span} readings; courses are compared once there are so many": short} if short else {}
 
-    def update_panel(self, models: Models, panel: Panel) -> Models:
+    def update_panel(self, models: Models, panel: Panel, *, before: float = np.inf) -> Models:
         """Learn from new rows without the old ones; thresholds stay. See `Detector.update_panel`."""
-        return replace(super().update_panel(models, panel), threshold=models.threshold)
+        return replace(super().update_panel(models, panel, before=before), threshold=models.threshold)
 
     @property
     def _threshold(self) -> float:

@@ -94,7 +94,7 @@ class Sketches:
         sizes = state[f"{prefix}sizes"].values.astype(np.int64)
         knots, edges = state[f"{prefix}knots"]
         bound_edges = state[f"{prefix}below"].offsets
-        below, upto = (state[f"{prefix}{name}"].values.astype(np.float64) for name in ("below", "upto"))
+        below, upto = (state[f"{prefix}{name}"].values.astype(np.float64, copy=False) for name in ("below", "upto"))
         starts = np.concatenate([[0], np.cumsum(sizes)])
         width = len(totals) // max(len(edges) - 1, 1)
         fresh = np.repeat(np.diff(bound_edges) == 0, width)

@@ -165,6 +165,10 @@ def inject(
     values = panel.values.copy()
     injection.inject(drawer.keys, numbers, done, panel.offsets, panel.values, values)
     truth = _truth(panel, parts, time_type).filter(_changes(panel, values, parts))
+    changed = set(truth["first_row"].to_list())
+    for name, begin, part in zip(names, panel.offsets.tolist(), parts, strict=False):
+        if part and not any(begin + fault.onset in changed for fault in part):
+            left_out[name] = "faults would change no reading of it, since there they are missing"
     labels = np.zeros(panel.n_rows, np.int8)
     for first, last in truth.select("first_row", "last_row").iter_rows():
         labels[first : last + 1] = 1

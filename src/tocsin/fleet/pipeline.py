@@ -130,8 +130,17 @@ class Pipeline:
         table = ModelTable.of_panel(_with(models, featured.state), panel, time_type)
         return Learned(table, alerts, self.detector.remarks(models), bare=panel.n_rows - featured.panel.n_rows)
 
-    def update(self, known: ModelTable, panel: Panel, time_type: pa.DataType | None) -> Learned:
-        """Let the models of assets that are known learn on, and learn first ones of the others."""
+    def update(
+        self,
+        known: ModelTable,
+        panel: Panel,
+        time_type: pa.DataType | None,
+        fine: NDArray[np.bool_] | None = None,
+    ) -> Learned:
+        """Let the models of assets that are known learn on, and learn first ones of the others.
+
+        `fine` says which rows known assets learn, by default all; the others only go before those that follow.
+        """
         panel, time_type = known.like_own(panel, time_type)
         index = known.index_of(panel.keys)
         old, new = np.flatnonzero(index >= 0), np.flatnonzero(index < 0)
@@ -141,7 +150,11 @@ class Pipeline:
         part, before = panel.take_assets(old), known.take(index[old])
         models = before.to_models()
         featured = self.features(models, part)
-        learned = self.detector.update_panel(models, featured.panel)
+        chosen = featured.panel
+        if fine is not None:
+            own = fine[np.isin(panel.asset_of_row, old)]
+            chosen = chosen.take_rows(np.flatnonzero(own if featured.rows is None else own[featured.rows]))
+        learned = self.detector.update_panel(models, chosen)
         kept = _kept(models, part, featured.state)
         table = ModelTable.of_panel(_with(learned, kept), part, time_type, before.scalars("version"))
         return _joined([Learned(table.since(before), bare=part.n_rows - featured.panel.n_rows), first])

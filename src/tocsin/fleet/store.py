@@ -50,6 +50,27 @@ class Header(BaseModel):
     alerts: str
 
 
+def check_folder(path: Path) -> None:
+    """Raise an `OutputError` where a fleet could not be saved; ask before work that takes long.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds something else, or it or the one that it would be made in cannot be written.
+    """
+    try:
+        free = not path.exists() or (path / HEADER).is_file()
+        if not free and (not path.is_dir() or not all(map(_ours, path.iterdir()))):
+            raise OutputError(f"{path} exists and is not a fleet; choose another path or remove it")
+        above = next(each for each in (path, *path.absolute().parents) if each.exists())
+    except OSError as error:
+        raise OutputError(f"cannot write the fleet to {path}: {error.strerror or error}") from None
+    if not above.is_dir():
+        raise OutputError(f"cannot write the fleet to {path}: {above} is not a folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write the fleet to {path}: {above} is not yours to write in")
+
+
 def save(path: Path, models: pa.Table, alerts: pa.Table, **header: Any) -> None:
     """Write a fleet to a folder, which may hold an older one.
 
@@ -58,8 +79,7 @@ def save(path: Path, models: pa.Table, alerts: pa.Table, **header: Any) -> None:
     OutputError
         If the folder holds something else or cannot be written; what was there is left as it was.
     """
-    if path.exists() and not (path / HEADER).is_file() and (not path.is_dir() or not all(map(_ours, path.iterdir()))):
-        raise OutputError(f"{path} exists and is not a fleet; choose another path or remove it")
+    check_folder(path)
     stamp = uuid.uuid4().hex[:12]
     names = {"models": f"models-{stamp}.arrow", "alerts": f"alerts-{stamp}.arrow"}
     filled = Header(written=datetime.now(UTC), assets=models.num_rows, **header, **names)

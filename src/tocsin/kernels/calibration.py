@@ -53,14 +53,26 @@ def survival(
     padded = np.empty(width + 1, cells.knots.dtype)
     shares, table = np.empty(width + 1), np.empty(2 * width)
     for asset in range(len(offsets) - 1):
+        rows = scores[offsets[asset] : offsets[asset + 1]]
+        if len(rows) == 0:
+            continue
         knots, below, upto = cell_of(cells, asset)
+        pad_knots(knots, width, padded)
+        slots = np.empty(len(rows), np.uint32)
+        locate(rows, padded, width, slots)
+        if len(rows) < len(knots):  # a table would hold more than is asked
+            for row in range(len(rows)):
+                under = np.int64(slots[row]) % width
+                if slots[row] >= width:
+                    under -= 1
+                    while under > 0 and knots[under - 1] == rows[row]:
+                        under -= 1
+                cost = tail_cost(below, upto, cells.totals[asset], under, True, learned)
+                p_values[offsets[asset] + row] = np.exp(-cost)
+            continue
         for under in range(len(knots) + 1):
             shares[under] = np.exp(-tail_cost(below, upto, cells.totals[asset], under, True, learned))
         spread(knots, shares, True, width, table)
-        pad_knots(knots, width, padded)
-        rows = scores[offsets[asset] : offsets[asset + 1]]
-        slots = np.empty(len(rows), np.uint32)
-        locate(rows, padded, width, slots)
         for row in range(len(rows)):
             p_values[offsets[asset] + row] = table[slots[row]]
 

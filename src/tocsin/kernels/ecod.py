@@ -16,6 +16,7 @@ from tocsin.kernels.tails import (
     repeats,
     slots_for,
     spread,
+    tail_cost,
     tail_costs,
     third_moment_vanishes,
 )
@@ -193,6 +194,7 @@ def price(
     left_costs, right_costs = np.empty(most + 1), np.empty(most + 1)
     left_table, right_table = np.zeros(2 * width), np.zeros(2 * width)
     table_of, table_total, table_plain = -1, -1.0, False
+    shared = cells.bounds[asset * n_features] == cells.bounds[(asset + 1) * n_features - 1]
     for feature in range(n_features):
         cell = asset * n_features + feature
         own = cells.knots[cells.starts[cell] : cells.starts[cell + 1]]
@@ -204,6 +206,14 @@ def price(
         x = values[feature, first:last]
         repeated = pad_knots(own, width, padded)
         locate(x, padded, width, slots)
+        few = len(x) * (n_features if shared else 1) < len(own) != total
+        if few and (at != table_of or total != table_total):
+            _, below, upto = cell_of(cells, cell)
+            _price_few(x, own, below, upto, total, summed, learned, slots, width, left[feature], right[feature])
+            if extrapolate:
+                _extrapolate(x, own, upto, total, False, 1.0, left[feature])
+                _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else left[feature])
+            continue
         if at != table_of or total != table_total:
             _, below, upto = cell_of(cells, cell)
             tail_costs(below, upto, total, learned, left_costs, right_costs)
@@ -226,6 +236,37 @@ def price(
             _, _, upto = cell_of(cells, cell)
             _extrapolate(x, own, upto, total, False, 1.0, cost)
             _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else cost)
+
+
+@kernel
+def _price_few(
+    x: NDArray[Any],
+    knots: NDArray[Any],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    total: float,
+    summed: bool,
+    learned: bool,
+    slots: NDArray[np.uint32],
+    width: int,
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> None:
+    """Price values that are fewer than the knots, each by itself: a table would hold more costs than are asked."""
+    for row in range(len(x)):
+        slot = np.int64(slots[row])
+        upper = slot % width
+        lower = upper
+        if slot >= width:
+            lower -= 1
+            while lower > 0 and knots[lower - 1] == x[row]:
+                lower -= 1
+        left[row] = tail_cost(below, upto, total, upper, False, learned) if x[row] == x[row] else 0.0
+        other = tail_cost(below, upto, total, lower, True, learned) if x[row] == x[row] else 0.0
+        if summed:
+            right[row] = other
+        else:
+            left[row] = max(left[row], other)
 
 
 @kernel

@@ -1,8 +1,8 @@
 """What makes a stream go on where it was: the state of all assets in parts, and a journal of the rows since.
 
 Each commit puts down the rows that came, which are few bytes, and renews those parts whose turn it is. A restart takes
-the parts and lets the rows of the journal run through them again: as nothing depends on how a stream is cut, all is then
-as it was, bit for bit. Journal entries that are older than every part are dropped.
+the parts and lets the rows of the journal run through them again: as nothing depends on how a stream is cut, all is as
+it was, bit for bit. Journal entries that are older than every part are dropped.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,8 +53,8 @@ class Outcome:
         The readings, as they came.
     scores : Scores
         One a row; NaN where a row has no features yet.
-    threshold, version : ndarray of shape (n_rows,)
-        Of the model that scored each row.
+    threshold, version : ndarray of shape (n_assets,)
+        Of each asset's model, after these rows.
     alerts : pyarrow.Table
         The rows that are alerts: key, time, score, p_value, alert, threshold, version and explanations.
     """
@@ -117,7 +117,7 @@ class Live:
         pending = {
             "pending": fleet.dtype,
             "stamps": np.int64,
-            "flags": np.bool_,
+            "flags": np.uint8,
             "waiting": fleet.dtype,
             "waiting_times": np.int64,
         }
@@ -192,11 +192,12 @@ class Live:
             there = np.flatnonzero(known)
             outcomes.append(self._judge(slots[there], panel.take_assets(there)))
         new = np.flatnonzero(~known)
-        rest = self._wait(slots[new], panel.take_assets(new))
+        waited, rest = self._wait(slots[new], panel.take_assets(new))
+        outcomes.append(waited)
         return outcomes + (self.absorb(*rest) if rest is not None else [])
 
-    def _wait(self, slots: Ints, panel: Panel) -> tuple[Ints, Panel] | None:
-        """Let rows of assets without a model wait; return those that come after a first model was learned."""
+    def _wait(self, slots: Ints, panel: Panel) -> tuple[Outcome, tuple[Ints, Panel] | None]:
+        """Let rows of assets without a model wait; return them, and those that come after a first model was learned."""
         waiting, stamps = self.arena.arrays["waiting"], self.arena.arrays["waiting_times"]
         assert panel.times is not None
         room = self.learning.first - stamps.sizes[slots]
@@ -211,11 +212,14 @@ class Live:
             self._learn_first(full, panel.keys.filter(pa.array(counts == room)), values, offsets)
             waiting.clear(full)
             stamps.clear(full)
+        place = np.arange(panel.n_rows) - np.repeat(panel.offsets[:-1], lengths)
+        waits = place < np.repeat(counts, lengths)
+        waited = panel.take_rows(np.flatnonzero(waits))
+        threshold, version = (self.arena.numbers[name][slots] for name in ("threshold", "version"))
+        outcome = Outcome(slots, waited, _Told(waited.n_rows, None).scores, threshold, version, None)
         left = np.flatnonzero(lengths > counts)
-        if not len(left):
-            return None
-        rows = np.concatenate([np.arange(panel.offsets[i] + counts[i], panel.offsets[i + 1]) for i in left])
-        return slots[left], panel.take_rows(rows).take_assets(left)
+        rest = (slots[left], panel.take_rows(np.flatnonzero(~waits)).take_assets(left)) if len(left) else None
+        return outcome, rest
 
     def _learn_first(self, slots: Ints, keys: pa.Array, values: NDArray[Any], offsets: Ints) -> None:
         times = self.arena.arrays["waiting_times"].take(slots).values
@@ -259,7 +263,7 @@ class Live:
         raised = [table for table in alerts if table.num_rows]
         self.counts.alerts += sum(table.num_rows for table in raised)
         found = pa.concat_tables(raised) if raised else None
-        return Outcome(slots, panel, told.scores, told.threshold, told.version, found)
+        return Outcome(slots, panel, told.scores, numbers["threshold"][slots], numbers["version"][slots], found)
 
     def _room(self, slots: Ints) -> Ints:
         """Return how many rows each asset has still to come until its block is whole."""
@@ -276,7 +280,7 @@ class Live:
         if before is not part:
             own += np.repeat((before.offsets - part.offsets)[1:], np.diff(part.offsets))
         version = self.arena.numbers["version"][slots]
-        told.write(firsts, part.offsets, take_scores(scores, own), models.threshold, version)
+        told.write(firsts, part.offsets, take_scores(scores, own))
         raised = own[scores.alert[own]]
         table = score_table(before.take_rows(raised), models, take_scores(scores, raised), self.stamp)
         table = table.append_column("version", pa.array(version[before.asset_of_row[raised]]))
@@ -305,7 +309,7 @@ class Live:
         pending, stamps, flags = (self.arena.arrays[name] for name in ("pending", "stamps", "flags"))
         assert part.times is not None
         counts, none = np.diff(part.offsets), np.zeros(len(slots), np.int64)
-        flags.append(slots, alert[None, :], part.offsets, none, counts)
+        flags.append(slots, alert.astype(np.uint8)[None, :], part.offsets, none, counts)
         stamps.append(slots, part.times[None, :], part.offsets, none, counts)
         pending.append(slots, part.values, part.offsets, none, counts)
         full = np.flatnonzero(flags.sizes[slots] == self.arena.numbers["block"][slots])
@@ -313,7 +317,7 @@ class Live:
             return
         ready = slots[full]
         values, offsets = pending.rows(ready, part.n_features)
-        alerts = flags.take(ready).values
+        alerts = flags.take(ready).values.astype(np.bool_)
         panel = Panel(values, offsets, part.keys.take(pa.array(full)), part.features, stamps.take(ready).values)
         keep = np.flatnonzero(self._learnable(alerts, offsets))
         if len(keep) < panel.n_rows:
@@ -338,23 +342,49 @@ class Live:
         return calm & ~alerts
 
 
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return what was said in several calls as one; an asset's rows are in the order of the calls."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    assets = np.concatenate([one.slots[one.panel.asset_of_row] for one in outcomes])
+    order = np.argsort(assets, kind="stable")
+    every = np.concatenate([one.slots for one in outcomes])
+    slots, last = np.unique(every[::-1], return_index=True)
+    last = len(every) - 1 - last  # of each asset, what was said of it last
+    panels = [one.panel for one in outcomes]
+    panel = Panel(
+        np.ascontiguousarray(np.concatenate([each.values for each in panels], axis=1)[:, order]),
+        np.append(np.searchsorted(assets[order], slots), len(order)).astype(np.int64),
+        pa.concat_arrays([each.keys for each in panels]).take(pa.array(last)),
+        panels[0].features,
+        np.concatenate([each.times for each in panels if each.times is not None])[order],
+    )
+    scores = [one.scores for one in outcomes]
+    joined = Scores(
+        np.concatenate([each.score for each in scores])[order],
+        np.concatenate([each.p_value for each in scores])[order],
+        np.concatenate([each.alert for each in scores])[order],
+    )
+    raised = [one.alerts for one in outcomes if one.alerts is not None]
+    threshold, version = (np.concatenate([getattr(one, name) for one in outcomes]) for name in ("threshold", "version"))
+    alerts = pa.concat_tables(raised) if raised else None
+    return Outcome(slots, panel, joined, threshold[last], version[last], alerts)
+
+
 class _Told:
     """What is said of each row of a panel, written pass by pass."""
 
     def __init__(self, n_rows: int, rows: Ints | None) -> None:
         self._rows = rows
         self.scores = Scores(np.full(n_rows, np.nan), np.full(n_rows, np.nan), np.zeros(n_rows, np.bool_))
-        self.threshold = np.full(n_rows, np.nan)
-        self.version = np.zeros(n_rows, np.int64)
 
-    def write(self, firsts: Ints, offsets: Ints, scores: Scores, threshold: Any, version: Ints) -> None:
+    def write(self, firsts: Ints, offsets: Ints, scores: Scores) -> None:
         """Write what is said of rows that begin at `firsts`, asset by asset, in the panel of features."""
         counts = np.diff(offsets)
         place = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], counts)
         place = place if self._rows is None else self._rows[place]
         self.scores.score[place], self.scores.p_value[place] = scores.score, scores.p_value
         self.scores.alert[place] = scores.alert
-        self.threshold[place], self.version[place] = np.repeat(threshold, counts), np.repeat(version, counts)
 
 
 def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:

@@ -1,4 +1,4 @@
-"""The loop of a stream: readings are fetched, judged, learned and put down, all or nothing, and alerts are handed on."""
+"""The loop of a stream: readings are fetched, judged, learned and put down, all or nothing; alerts are handed on."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from tocsin.errors import FleetError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
+from tocsin.insights.alerts import ALERTS
 from tocsin.insights.base import Store
 from tocsin.insights.recorder import Recorder
 from tocsin.stream.alerts import alerts_of
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
-from tocsin.stream.live import Live, Outcome
+from tocsin.stream.live import Live, Outcome, together
 from tocsin.stream.ordering import Arrivals, Ordering, Released
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.roster import Roster
@@ -286,19 +287,16 @@ class Runner:
         puts, spans = self._journal.commit(rows, notes, len(self._roster), self._roster.since(self._named))
         self._named = len(self._roster)
         deletes: list[bytes] = []
-        alerts = [alerts_of(one.alerts, one.alerts["version"].to_numpy()) for one in outcomes if one.alerts is not None]
-        raised = pa.concat_tables(alerts) if alerts else None
-        for one in outcomes:
-            changes = self._recorder.record(
-                one.panel.keys.to_pylist(), one.panel, one.scores, one.threshold, one.version, raised
-            )
-            raised = None
-            puts += changes.puts
-            deletes += changes.deletes
-            spans += changes.spans
-        batch.alerts = sum(table.num_rows for table in alerts)
-        if alerts:
-            puts += self._outbox.put(pa.concat_tables(alerts))
+        raised = [one.alerts for one in outcomes if one.alerts is not None]
+        found = [alerts_of(table.drop(["version"]), table["version"].to_numpy()) for table in raised]
+        alerts = pa.concat_tables(found) if found else ALERTS.empty_table()
+        batch.alerts = alerts.num_rows
+        if outcomes:
+            one = together(outcomes)
+            keys = one.panel.keys.to_pylist()
+            changes = self._recorder.record(keys, one.panel, one.scores, one.threshold, one.version, alerts)
+            puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
+        puts += self._outbox.put(alerts)
         sent, gone = self._outbox.delivered()
         for watcher in self._watchers:
             puts += watcher.changes()
@@ -312,7 +310,7 @@ class Runner:
             watcher.seen(batch)
 
     def _patiently(self, action: Callable[[], T], what: str) -> T:
-        """Do something that may have to wait for a server, or for room; says so, and gives up only when told to stop."""
+        """Do something that may have to wait for a server, or for room; says so, and gives up only if told to stop."""
         pause, said = 0.05, ""
         while True:
             try:
@@ -335,7 +333,7 @@ def identity(fleet: Fleet) -> dict[str, Any]:
     """Return what must not change about a fleet for a store to go on with it, as JSON values."""
     return {
         "detector": type(fleet.detector).__name__,
-        "parameters": {name: value for name, value in sorted(fleet.detector.get_params().items())},
+        "parameters": dict(sorted(fleet.detector.get_params().items())),
         "features": list(fleet.features),
         "recipe": None if fleet.recipe is None else fleet.recipe.to_dict(),
         "precision": fleet.dtype.name,

@@ -149,6 +149,17 @@ def test_a_budget_is_told_of_and_leaves_a_winner(readings):
         held(readings, budget=1e-6)
 
 
+def test_the_first_heat_is_on_assets_that_have_something_to_find(readings):
+    keys = readings["asset"].unique().sort().to_list()
+    for key in keys:  # wherever it is among those that are drawn
+        one = readings.with_columns(label=pl.when(pl.col("asset") == key).then("label").otherwise(0))
+        found = held(one, "label", detectors=["mad", "zscore"], budget=300.0)
+        assert found.leaderboard["heat"].max() > 1
+        assert (found.faults, found.assets) == (1, 8)
+    flat = pl.when(pl.col("asset").is_in(keys[:6])).then(1.0).otherwise(pl.selectors.float()).name.keep()
+    assert held(readings.with_columns(flat), detectors=["mad"], budget=300.0, seeds=1).leaderboard["assets"][0] == 2
+
+
 def test_a_bug_in_a_detector_is_no_failure_of_it(readings, monkeypatch):
     monkeypatch.setattr(trials, "common_alerts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -184,5 +195,8 @@ def test_readings_that_cannot_be_judged(readings):
     flat = readings.with_columns(pl.selectors.float() * 0.0)
     with pytest.raises(DataError, match="no feature varies enough"):
         held(flat)
+    late = pl.int_range(pl.len()).over("asset") >= 200
+    with pytest.raises(DataError, match=r"no fault can be put into asset '.*': faults would change no reading"):
+        held(readings.with_columns(pl.when(~late).then(pl.selectors.float()).name.keep()))
     with pytest.raises(DataError, match="can judge nothing: asset"):
         held(readings, recipe=Recipe([Window(300, ["mean"])]))

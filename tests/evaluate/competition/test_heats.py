@@ -94,10 +94,23 @@ def test_a_heat_that_was_not_finished_does_not_count(monkeypatch):
     assert {each.heat for each in held} == {0}
 
 
+def test_those_that_compile_in_seconds_are_got_ready_first(monkeypatch):
+    order = []
+    monkeypatch.setattr(heats, "_run_through", lambda each, tiny: order.append(each.detector))
+    ready, unable = warm_up([Contestant(name, {}) for name in ("adjustedchart", "pca", "mad", "knn")], np.dtype("f8"),
+                            Clock(None), None)  # fmt: skip
+    assert order[::2] == ["mad", "knn", "adjustedchart", "pca"]
+    assert (len(ready), unable) == (4, {})
+
+
 def test_a_budget_too_small_for_one_fit(monkeypatch):
     watch = Watch(monkeypatch, seconds=30.0)
     with pytest.raises(ParameterError, match=r"50 s is too small for one fit: .* holding mad on 6 assets took 180.0 s"):
         watch.run((20, 3), 50.0)
+    clock = Clock(50.0)
+    clock.ready = 40.0
+    with pytest.raises(ParameterError, match=r"give some times that, or try again: 40.0 s went into reading"):
+        Heats(lambda *size: size, (20, 3), clock, None, None).run(ALL)
 
 
 def test_warming_up_tells_who_cannot_run_here(monkeypatch):

@@ -39,9 +39,7 @@ def test_a_sample_depends_on_seed_and_keys_alone_and_its_first_are_one_too():
     keys = drawn(frame).training.keys.to_pylist()
     assert len(keys) == len(set(keys)) == 8
     assert drawn(frame.sample(fraction=1.0, shuffle=True, seed=1)).training.keys.to_pylist() == keys
-    assert (
-        drawn(frame, assets=3).training.keys.to_pylist() == keys[:3] == drawn(frame).first(3).training.keys.to_pylist()
-    )
+    assert drawn(frame, assets=3).training.keys.to_pylist() == keys[:3]
     assert drawn(frame, seed=1).training.keys.to_pylist() != keys
     kept = frame.filter(pl.col("pump").is_in(keys))
     assert drawn(kept).training.keys.to_pylist() == keys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -78,6 +80,41 @@ def test_causes_behind_a_recipe_are_sensors_and_rows_without_features_are_not_fo
     assert early.any()
     assert outcomes.filter(pl.Series(early)).select("value", "found").unique().rows() == [(0.0, False)]
     assert set(outcomes.filter(pl.Series(~early))["cause_rank"].drop_nulls()) <= {1, 2}
+
+
+def test_a_row_without_a_score_ranks_last():
+    held = arena(rounds=1)
+    (given,) = held.rounds
+    fault = given.faults.row(0, named=True) | {"last_row": given.faults["first_row"][0] + 5}
+    faults = pl.DataFrame([fault], schema=given.faults.schema)
+    values, labels = given.panel.values.copy(), np.zeros_like(given.panel.labels)
+    labels[fault["first_row"] : fault["last_row"] + 1] = 1
+    values[:, fault["first_row"]] += 50.0
+    values[:, fault["first_row"] + 1 : fault["last_row"] + 1] = np.nan
+    quiet = Round(Panel(values, given.panel.offsets, given.panel.keys, given.panel.features, None, labels), faults)
+    found = hold(Contestant("zscore", {}), replace(held, rounds=[quiet]), 1).outcomes
+    assert found["value"].item() == pytest.approx(1 / 6 + 5 / ROWS)  # one of six is first, and five are last
+
+
+def test_where_only_assets_without_a_fault_can_be_learned():
+    usual = panel(0)
+    short = usual.take_rows(np.flatnonzero((usual.asset_of_row != 1) | (np.arange(3 * ROWS) % ROWS < 5)))
+    (given,) = arena(rounds=1).rounds
+    only = Round(given.panel, given.faults.filter(pl.col("asset") == 1))
+    behind = Contestant("mad", {}, Recipe([Window(12, ["mean"])]))
+    trial = hold(behind, replace(arena(training=short), rounds=[only]), 1)
+    assert "no asset with anything to find; asset 'p1': fewer than the 12 rows" in trial.failure
+
+
+def test_rounds_of_some_assets_in_another_order():
+    (given,) = arena(rounds=1).rounds
+    some = given.take_assets(np.array([2, 0]))
+    assert some.panel.keys.to_pylist() == ["p2", "p0"]
+    assert some.faults["first_row"].is_sorted()
+    assert some.faults["asset"].to_list() == [0, 0, 0, 1, 1, 1]
+    for fault in some.faults.iter_rows(named=True):
+        assert (some.panel.labels[fault["first_row"] : fault["last_row"] + 1] == 1).all()
+    assert some.panel.labels.sum() == (some.faults["last_row"] - some.faults["first_row"] + 1).sum()
 
 
 def test_own_thresholds_are_counted_on_normal_rows():

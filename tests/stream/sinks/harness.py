@@ -17,6 +17,7 @@ from threading import Thread
 import polars as pl
 import pyarrow as pa
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from tocsin.stream.alerts import headline, json_lines
 from tocsin.stream.sinks.base import ALERTS
@@ -211,7 +212,40 @@ def records_time(alert: dict) -> int:
     return int(pl.Series([alert["time"]]).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns").to_physical()[0])
 
 
+class KafkaReader(Reader):
+    once = strict = True
+
+    def __init__(self, request, stack):
+        self._kafka = request.getfixturevalue("kafka")
+        self._topic = self._kafka.topic(2)
+        self.address = f"kafka://{self._kafka.open}/{self._topic}"
+        settings = {"bootstrap.servers": self._kafka.open, "group.id": "reader", "enable.auto.commit": False}
+        self._consumer = Consumer(settings | {"enable.partition.eof": True, "log_level": 0})
+        stack.callback(self._consumer.close)
+
+    def read(self):
+        """Return all that is committed, from the beginning."""
+        self._consumer.assign([TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in range(2)])
+        found, ends = [], set()
+        while len(ends) < 2:
+            message = self._consumer.poll(30)
+            assert message is not None
+            if message.error() is None:
+                found.append(json.loads(message.value()))
+                assert message.key().decode() == found[-1]["key"]
+            elif message.error().name() == "_PARTITION_EOF":
+                ends.add(message.partition())
+        return found
+
+    def go(self):
+        self._kafka.kill()
+
+    def come(self):
+        self._kafka.start()
+
+
 READERS: dict[str, type[Reader]] = {
+    "KafkaTopic": KafkaReader,
     "Messages": MessagesReader,
     "NDJSON": NDJSONReader,
     "ParquetFolder": ParquetReader,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tocsin.errors import DataError, ParameterError
 from tocsin.evaluate.competition.contestants import Contestant, contestants
@@ -294,6 +295,9 @@ class _Run:
         if labelled:
             check_labels(self._sample, columns.label or "")
         self._rounds = self._labelled() if labelled else self._injected()
+        # a heat on some assets takes first those that have something to find
+        has = np.isin(np.arange(len(self._sample)), self._rounds[0].faults["asset"].to_numpy())
+        self._order: NDArray[np.int64] = np.argsort(~has, kind="stable")
 
     def held(self, clock: Clock, tell: Tell | None) -> Competition:
         """Hold it."""
@@ -302,6 +306,11 @@ class _Run:
         ready, unable = warm_up(self._all, sample.training.values.dtype, clock, tell)
         if unable and rules.detectors is not None:
             raise ParameterError(next(iter(unable.values())))
+        if clock.untried:
+            self._notes.append(
+                f"getting ready took {clock.ready:.0f} s of the budget; what of that was compiling is done once on a "
+                "machine, so if held again more may take part"
+            )
         held = heats.run(ready)
         final = pick(held)
         standings = stand([each.trial for each in final], prefer=rules.prefer, seed=rules.seed)
@@ -357,15 +366,14 @@ class _Run:
         if done.left_out:
             key, why = next(iter(done.left_out.items()))
             self._notes.append(f"{len(done.left_out):,} assets without a fault, such as {key!r}: {why}")
+        rounds = [each for each in rounds if len(each.faults)]
+        if not rounds:
+            raise DataError(f"no fault can be put into asset {key!r}: {why}; nor in any other")
         return rounds
 
     def _arena(self, assets: int, rounds: int) -> Arena:
         """Return what contestants are held against in a heat of so many assets."""
-        chosen = np.arange(min(assets, len(self._sample)))
-        small = [
-            Round(each.panel.take_assets(chosen), each.faults.filter(pl.col("asset") < len(chosen)))
-            for each in self._rounds[:rounds]
-        ]
-        rules = self._rules
+        chosen = self._order[:assets]
+        small = [each.take_assets(chosen) for each in self._rounds[:rounds]]
         training = self._sample.training.take_assets(chosen)
-        return Arena(training, small, self._sample.time_type, self._metric, rules.false_alarms)
+        return Arena(training, small, self._sample.time_type, self._metric, self._rules.false_alarms)

@@ -105,6 +105,8 @@ def contestants(
     """
     common = common or {}
     asked = [(kind, kind.variants) for kind in catalog().values()]
+    if names is not None and not names:
+        raise ParameterError("detectors must name at least one; leave it out for all")
     if names is not None:
         asked = [
             (kind, (settings,) if settings else kind.variants)

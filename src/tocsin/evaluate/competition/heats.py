@@ -33,16 +33,19 @@ READY, TRIED = 0.4, 0.7
 """Up to which share of the budget contestants are got ready, and held in the first heat."""
 MARGIN = 1.25
 """How many times as long as expected a heat may take."""
+QUICK = ("zscore", "mad", "ewma", "cusum", "knn")
+"""Those that compile in seconds are got ready first: the first competition on a machine is then held between some."""
 TINY = 96
 """Rows on which everything is compiled."""
 
 
 @dataclass(slots=True)
 class Clock:
-    """How long a competition may take, and who was not tried because of it."""
+    """How long a competition may take, when all was ready to begin, and who was not tried because of it."""
 
     budget: float | None
     started: float = field(init=False)
+    ready: float = 0.0
     untried: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -88,10 +91,8 @@ class Held:
         """What it could not learn; empty if it could learn all."""
         if not self.trial.left_out:
             return ""
-        key, why = next(iter(self.trial.left_out.items()))
         many = len(self.trial.left_out)
-        about = why if repr(key) in why else f"asset {key!r}: {why}"
-        return f"{many:,} {'asset' if many == 1 else 'assets'} left out: {about}"
+        return f"{many:,} {'asset' if many == 1 else 'assets'} left out: {self.trial.first_left_out}"
 
     @property
     def score(self) -> float:
@@ -116,7 +117,7 @@ def warm_up(
     tiny = Panel(rows, np.array([0, TINY]), pa.array(["tiny"]), ("x", "y"), None, (rows[0] > 1.0).astype(np.int8))
     took: list[tuple[float, Contestant]] = []
     unable: dict[str, str] = {}
-    for place, each in enumerate(every):
+    for place, each in enumerate(sorted(every, key=lambda each: each.detector not in QUICK)):
         _say(tell, "Getting ready", place, len(every))
         if took and clock.past(READY):
             clock.miss(each)
@@ -129,6 +130,7 @@ def warm_up(
             took.append((spent, each))
         except ParameterError as error:
             unable[str(each)] = str(error)
+    clock.ready = clock.gone
     return [each for _, each in sorted(took, key=lambda entry: entry[0])], unable
 
 
@@ -225,12 +227,16 @@ class Heats:
         return [each.contestant for each in sorted(chosen, key=lambda each: each.seconds)]
 
     def _check_budget(self, first: Contestant, assets: int) -> None:
-        if self.clock.left < 0.0:
-            budget, gone = self.clock.budget, self.clock.gone
-            raise ParameterError(
-                f"a budget of {budget:g} s is too small for one fit: reading, getting ready and holding {first} on "
-                f"{assets:,} {'asset' if assets == 1 else 'assets'} took {gone:.1f} s; give some times that"
-            )
+        clock = self.clock
+        if clock.budget is None or clock.left >= 0.0:
+            return
+        again = ""
+        if clock.ready > clock.budget / 2.0:
+            again = f", or try again: {clock.ready:.1f} s went into reading, and into compiling, which is done once"
+        raise ParameterError(
+            f"a budget of {clock.budget:g} s is too small for one fit: reading, getting ready and holding {first} on "
+            f"{assets:,} {'asset' if assets == 1 else 'assets'} took {clock.gone:.1f} s; give some times that{again}"
+        )
 
 
 def pick(held: Sequence[Held]) -> list[Held]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,6 @@ class Sample:
     def __len__(self) -> int:
         """How many assets were drawn."""
         return self.training.n_assets
-
-    def first(self, assets: int) -> Sample:
-        """Return a smaller sample."""
-        chosen = np.arange(min(assets, len(self)))
-        return replace(self, training=self.training.take_assets(chosen), judged=self.judged.take_assets(chosen))
 
 
 def draw(

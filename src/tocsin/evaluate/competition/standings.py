@@ -118,7 +118,9 @@ class _Units(NamedTuple):
         unit = ["asset", "round", "fault"] if few else ["asset"]
         faults = every.select("asset", "round", "fault").unique()
         units = faults.group_by(unit).len("faults").sort(unit).with_row_index("unit")
-        found = every.join(units, on=unit).group_by("who", "unit").agg(pl.col("value").mean())
+        # in one order, so that sums are rounded alike each time
+        joined = every.join(units, on=unit, maintain_order="left")
+        found = joined.group_by("who", "unit", maintain_order=True).agg(pl.col("value").mean())
         values = np.full((len(trials), len(units)), np.nan)
         values[found["who"].to_numpy(), found["unit"].to_numpy()] = found["value"].to_numpy()
         return cls(values, units["faults"].to_numpy().astype(np.float64), "faults" if few else "assets")
@@ -139,8 +141,9 @@ class _Units(NamedTuple):
 
     def _mean(self, values: Floats, draws: Floats) -> Floats:
         there = ~np.isnan(values)
-        total = np.where(there, values, 0.0) * self.weights @ draws.T
-        weight = there * self.weights @ draws.T
+        # not by BLAS, whose rounding hangs on where arrays lie in memory: the same competition is to come out the same
+        total = np.einsum("...u,du->...d", np.where(there, values, 0.0) * self.weights, draws)
+        weight = np.einsum("...u,du->...d", there * self.weights, draws)
         mean: Floats = np.where(weight > 0.0, total / np.where(weight > 0.0, weight, 1.0), np.nan)
         return mean
 

@@ -54,6 +54,12 @@ class Round:
     panel: Panel
     faults: pl.DataFrame
 
+    def take_assets(self, assets: NDArray[np.int64]) -> Round:
+        """Return the readings and faults of the given assets, in that order."""
+        panel = self.panel.take_assets(assets)
+        faults = _moved(self.faults, self.panel, assets, panel)
+        return Round(panel, faults.with_columns(asset="place").drop("place").sort("first_row"))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arena:
@@ -123,6 +129,12 @@ class Trial:
         each = ((self.fit_seconds, self.fit_rows), (self.score_seconds, self.score_rows))
         return sum(1e6 * seconds / max(rows, 1) for seconds, rows in each)
 
+    @property
+    def first_left_out(self) -> str:
+        """The first asset that was left out, and why."""
+        key, why = next(iter(self.left_out.items()))
+        return why if f"asset {key}" in why or f"asset {key!r}" in why else f"asset {key!r}: {why}"
+
 
 class _Learned(NamedTuple):
     """The models of a run of assets, and which of the panel's these are."""
@@ -147,8 +159,7 @@ def hold(contestant: Contestant, arena: Arena, turns: int, threads: int | None =
             if turn == 0 or contestant.seeded:
                 learned = _learn(pipeline, arena, trial, threads)
             if not learned:
-                key, why = next(iter(trial.left_out.items()))
-                trial.failure = why if repr(key) in why else f"asset {key!r}: {why}"
+                trial.failure = trial.first_left_out
                 return trial
             number = turn % len(arena.rounds)
             parts.append(_judge(pipeline, learned, number, arena, trial, threads))
@@ -156,6 +167,9 @@ def hold(contestant: Contestant, arena: Arena, turns: int, threads: int | None =
         trial.failure = str(error)
         return trial
     trial.outcomes = pl.concat(parts)
+    if not len(trial.outcomes):
+        more = f"; {trial.first_left_out}" if trial.left_out else ""
+        trial.failure = f"it has learned no asset with anything to find{more}"
     return trial
 
 
@@ -224,9 +238,16 @@ def _judge(
 
 def _faults_of(judged: Round, assets: NDArray[np.int64], panel: Panel) -> pl.DataFrame:
     """Return the faults of some assets, their rows those of a panel of these assets alone."""
-    moved = pl.DataFrame({"asset": assets, "_by": panel.offsets[:-1] - judged.panel.offsets[:-1][assets]})
-    numbered = judged.faults.with_row_index("fault").join(moved, on="asset", maintain_order="left")
-    return numbered.with_columns(pl.col("first_row", "last_row") + pl.col("_by")).drop("_by")
+    return _moved(judged.faults.with_row_index("fault"), judged.panel, assets, panel).drop("place")
+
+
+def _moved(faults: pl.DataFrame, whole: Panel, assets: NDArray[np.int64], panel: Panel) -> pl.DataFrame:
+    """Return the faults of some assets, of which a panel of its own was taken; their place in it is a column."""
+    by = pl.DataFrame(
+        {"asset": assets, "place": np.arange(len(assets)), "_by": panel.offsets[:-1] - whole.offsets[:-1][assets]}
+    )
+    found = faults.join(by, on="asset", maintain_order="left")
+    return found.with_columns(pl.col("first_row", "last_row") + pl.col("_by")).drop("_by")
 
 
 def _grades(panel: Panel, score: Floats, faults: pl.DataFrame, arena: Arena) -> pl.DataFrame:
@@ -234,13 +255,15 @@ def _grades(panel: Panel, score: Floats, faults: pl.DataFrame, arena: Arena) -> 
     labels = panel.labels
     assert labels is not None
     values = []
+    ranks = np.where(np.isnan(score), -np.inf, score)  # a row without a score ranks last, as in protocols
     asset_of = np.searchsorted(panel.offsets, faults["first_row"].to_numpy(), side="right") - 1
     for asset, first, last in zip(asset_of.tolist(), faults["first_row"], faults["last_row"], strict=True):
         begin, end = panel.offsets[asset], panel.offsets[asset + 1]
         own = np.where(labels[begin:end] == 0, np.int8(0), np.int8(-1))
         own[first - begin : last + 1 - begin] = labels[first : last + 1]
-        value = arena.metric(own, score[begin:end])
-        values.append(0.0 if np.isnan(value) else value)  # rows without a score are not found
+        scored = not np.isnan(score[first : last + 1]).all()
+        value = arena.metric(own, ranks[begin:end]) if scored else np.nan
+        values.append(0.0 if np.isnan(value) else value)  # a fault without a score is not found
     alerts = common_alerts(labels, score, panel.offsets, arena.false_alarms)
     events = delays(labels, alerts, panel.offsets).select("first_alert", "delay", first_row="start")
     found = faults.select("first_row").join(events, on="first_row", how="left", maintain_order="left")

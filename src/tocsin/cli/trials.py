@@ -1,0 +1,83 @@
+"""A trial of new models, for people: which alarms would change, which faults would be found, and the verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli import view
+from tocsin.cli.text import count
+
+if TYPE_CHECKING:
+    from tocsin.stream.adapting.verdict import Alarm, Drill, Trial
+
+SHOWN = 8
+"""How many alarms that differ are shown."""
+SIGNS = {"appeared": ("+", "yellow"), "vanished": ("−", "red"), "changed": ("~", "cyan")}
+
+
+def show(console: Console, found: Trial) -> None:
+    """Print the alarms that would change, the fire drill, and whether the new models take over."""
+    console.print(view.heading("Alarms", _counts(found)))
+    if found.alarms:
+        console.print(_alarms(found.alarms[:SHOWN]))
+        more = found.appeared + found.vanished + found.changed - min(len(found.alarms), SHOWN)
+        if more:
+            console.print(Text(f"  and {more:,} more", style="dim"))
+    if found.drills:
+        console.print(view.heading("Fire drill", "faults put into readings that were held back"))
+        console.print(_drills(found.drills))
+    if found.promoted:
+        console.print(view.heading("The new models take over"))
+        console.print(view.bullets(["all is inside the bounds"], style="green"))
+    else:
+        console.print(view.heading("The new models wait", "tocsin promote lets them take over all the same"))
+        console.print(view.bullets(list(found.reasons), style="yellow"))
+
+
+def _counts(found: Trial) -> str:
+    watched = f"{count(found.assets, 'asset')}, {found.asset_days:,.0f} asset-days"
+    differ = f"{found.appeared:,} appear, {found.vanished:,} vanish, {found.changed:,} change their cause"
+    return f"{found.champion_alarms:,} before, {found.challenger_alarms:,} after in {watched}: {differ}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=0)
+    for name in columns:
+        right = name in ("Alerts", "Faults", "Before", "After", "Delay before", "Delay after")
+        table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    return table
+
+
+def _alarms(alarms: tuple[Alarm, ...]) -> RenderableType:
+    table = _table("", "Asset", "From", "To", "Alerts", "Cause")
+    for alarm in alarms:
+        sign, style = SIGNS[alarm.what]
+        cause = alarm.cause or ""
+        if alarm.what == "changed":
+            cause = f"{cause}, was {alarm.before}"
+        table.add_row(Text(sign, style=style), alarm.asset, alarm.start, alarm.end, f"{alarm.alerts:,}", cause)
+    return table
+
+
+def _drills(drills: tuple[Drill, ...]) -> RenderableType:
+    table = _table("Kind", "Faults", "Before", "After", "Delay before", "Delay after")
+    for drill in drills:
+        style = "bold" if drill.kind == "all" else ""
+        after = Text(_share(drill.challenger, drill.faults), style="red" if drill.challenger < drill.champion else "")
+        before = _share(drill.champion, drill.faults)
+        delays = (_rows(drill.champion_delay), _rows(drill.challenger_delay))
+        table.add_row(drill.kind, f"{drill.faults:,}", before, after, *delays, style=style)
+    return table
+
+
+def _share(found: int, faults: int) -> str:
+    return f"{100 * found / faults:.0f} %" if faults else "–"
+
+
+def _rows(delay: float | None) -> str:
+    return "–" if delay is None else f"{delay:.1f} rows"
