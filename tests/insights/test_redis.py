@@ -66,6 +66,7 @@ def test_passwords_are_asked_for_and_never_shown(tmp_path: Path, opened: Open):
             assert "wr0ng" not in str(caught.value)
         limited = opened(f"redis://reader:w0rd@{place}", write=False)
         assert limited.get(b"a") == b"1"
+        assert limited.size == 0
         with pytest.raises(StoreError, match="no right to what a store needs") as caught:
             limited.commit([(b"a", b"hidden")])
         assert "hidden" not in str(caught.value)
@@ -102,6 +103,8 @@ def test_who_has_lost_the_lease_writes_no_more(server: redis.Server, opened: Ope
         with pytest.raises(StoreBusyError, match="was taken over by process 7 on elsewhere"):
             store.commit([(b"a", b"2")])
         assert store.get(b"a") == b"1"
+        with pytest.raises(StoreBusyError, match="in use by process 7 on elsewhere"), opened(address).alone("stream"):
+            pass
         direct.delete("lost:lock:stream")
         store.commit([(b"a", b"3")])
         assert direct.pttl("lost:lock:stream") > 0

@@ -79,7 +79,7 @@ def top(store: Store, n: int = 10) -> pl.DataFrame:
     """Return the `n` assets whose latest readings are the most anomalous.
 
     First those over their threshold; then by how many times the threshold the score is, where that is above 0, and by
-    p-value. Reads 64 bytes an asset: about 1 ms for 10,000 of them.
+    p-value. Reads 64 bytes an asset: a few milliseconds for 10,000 of them.
 
     Returns
     -------
@@ -91,12 +91,12 @@ def top(store: Store, n: int = 10) -> pl.DataFrame:
     heads = np.frombuffer(b"".join(value for _, value in store.scan(Span.of_prefix(BOARD))), HEAD)
     frame = pl.DataFrame({name: np.ascontiguousarray(heads[name]) for name in HEAD.names or ()})
     ratio = pl.when(pl.col("threshold") > 0).then(pl.col("score") / pl.col("threshold")).fill_nan(None)
+    order = {"alert": True, "times_threshold": True, "p_value": False, "slot": False}
+    falling = list(order.values())
     worst = (
         frame.with_columns(pl.col("alert").cast(pl.Boolean), times_threshold=ratio)
-        .sort(
-            "alert", "times_threshold", "p_value", descending=[True, True, False], nulls_last=True, maintain_order=True
-        )
-        .head(n)
+        .top_k(n, by=list(order), reverse=[not each for each in falling])
+        .sort(list(order), descending=falling, nulls_last=True)
     )
     blocks = sorted({slot // records.BLOCK for slot in worst["slot"].to_list()})
     found = store.get_many([records.block_key(NAMES, block) for block in blocks])

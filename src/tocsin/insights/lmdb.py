@@ -39,11 +39,13 @@ class _Opened:
         self.env, self.data, self.files, self.write, self.users = env, data, files, write, 1
 
     def leave(self) -> None:
-        """Close the environment if nobody else uses it."""
+        """Close the environment if nobody else uses it, with all of it on the disk."""
         with self.lock:
             self.users -= 1
             if self.users == 0:
                 self.by_files.pop(self.files, None)
+                if self.write:
+                    self.env.sync(True)
                 self.env.close()
 
 

@@ -195,7 +195,7 @@ class Redis(Store):
                 if self._client.set(self._lock(name), mine, nx=True, px=self._milliseconds):
                     return
                 holder, left = self._client.get(self._lock(name)), self._client.pttl(self._lock(name))
-            if holder is not None and left_before is not None and left > left_before:
+            if holder is not None and (left == -1 or (left_before is not None and left > left_before)):
                 raise StoreBusyError(
                     f"{self._where} is in use by {_whose(holder)}; stop it first, or take another ?prefix="
                 )
@@ -218,9 +218,10 @@ class Redis(Store):
 
     @property
     def size(self) -> int:
-        """How many bytes are in use, as the server estimates it from some of the values."""
-        with self._asking():
-            sizes = [self._client.memory_usage(name, samples=64) for name in (self._keys, self._values)]
+        """How many bytes are in use, as the server estimates it from some of the values; 0 if we may not ask."""
+        sizes: list[int | None] = []
+        with self._asking(), suppress(_redis().ResponseError):
+            sizes += [self._client.memory_usage(name, samples=64) for name in (self._keys, self._values)]
         return sum(size or 0 for size in sizes)
 
     def close(self) -> None:
