@@ -249,14 +249,17 @@ def test_assets_may_come_later_and_models_may_learn():
     models = models_of(scores[:LEARNED])
     budget = begun(models.take(np.arange(10)), 5.0)
     slots, offsets = np.arange(30), np.arange(31)
+    one = np.zeros(1, np.int64)
+    budget.judge(slots[11:12], models.take(slots[11:12]), np.arange(2), one, scores[LEARNED, 11:12])
+    assert budget.state()["rows"].tolist() == [LEARNED] * 10 + [-1, LEARNED]
     budget.judge(slots, models, offsets, np.zeros(30, np.int64), scores[LEARNED])
-    assert budget.state()["rows"][:30].tolist() == [LEARNED] * 30
+    assert budget.state()["rows"].tolist() == [LEARNED] * 30
     more = models_of(scores[: LEARNED + 99])
     budget.judge(slots, more, offsets, np.full(30, EVERY), scores[LEARNED])
-    assert budget.state()["rows"][:30].tolist() == [LEARNED] * 30  # not yet a tenth more
+    assert budget.state()["rows"].tolist() == [LEARNED] * 30  # not yet a tenth more
     more = models_of(scores[: LEARNED + 100])
     budget.judge(slots, more, offsets, np.full(30, EVERY), scores[LEARNED])
-    assert budget.state()["rows"][:30].tolist() == [LEARNED + 100] * 30
+    assert budget.state()["rows"].tolist() == [LEARNED + 100] * 30
 
 
 def test_models_may_be_replaced_and_the_limit_goes_on():

@@ -151,7 +151,7 @@ class Budget:
                 raise ParameterError(f"{name} must be a number above 0, not {value!r}")
         self.per_day, self.quiet = float(per_day), float(quiet)
         self._course = _Course()
-        self._watch = _unknown(0)
+        self._watch, self._slots = _unknown(0), 0
         self._opened = np.zeros(LEVELS + 1)
         self._levels, self._counts = np.zeros(LEVELS + 1, np.int64), np.zeros(2, np.int64)
         self._corrected, self._proved, self._epoch = 0, 0, kernels.NEVER
@@ -272,7 +272,7 @@ class Budget:
         A real one is not charged to the budget, one that was false is.
         """
         watch = self._watch
-        known = 0 <= slot < len(watch.last) and watch.charge[slot] != kernels.UNUSED
+        known = 0 <= slot < self._slots and watch.charge[slot] != kernels.UNUSED
         if not known or not watch.began[slot] <= time <= watch.last[slot] + int(self.quiet * SECOND):
             return False
         before = int(watch.charge[slot])
@@ -305,7 +305,7 @@ class Budget:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that it knows as plain arrays: those of `of_slots` for all slots, and those of `shared`."""
-        return {**self.of_slots(np.arange(len(self._watch.rows))), **self.shared()}
+        return {**self.of_slots(np.arange(self._slots)), **self.shared()}
 
     def of_slots(self, slots: Ints) -> dict[str, NDArray[Any]]:
         """Return what is known of some assets, arrays with one row each; nothing else of it changes in `judge`."""
@@ -413,7 +413,7 @@ class Budget:
 
     def _grow(self, slots: int) -> None:
         """Make room for so many assets, and for more to come."""
-        have = len(self._watch.rows)
+        self._slots, have = max(self._slots, slots), len(self._watch.rows)
         if slots > have:
             more = _unknown(max(slots, have * 5 // 4 if have else slots) - have)
             self._watch = Watch(*(np.concatenate(pair) for pair in zip(self._watch, more, strict=True)))
