@@ -74,7 +74,7 @@ def distance(cells: Cells, others: Cells, cell: int, out: NDArray[np.float64]) -
 def chance(distance: float, weight: float, other_weight: float) -> float:
     """Return how likely independent samples of one distribution are to be at least so far apart.
 
-    Kolmogorov's limit with Stephens' correction for small samples, good to about 0.01 from 8 rows on.
+    Kolmogorov's limit with Stephens' correction for small samples, good to about 0.02 from 30 rows on.
     """
     size = np.sqrt(weight * other_weight / (weight + other_weight))
     reach = (size + 0.12 + 0.11 / size) * distance

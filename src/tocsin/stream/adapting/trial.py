@@ -92,33 +92,33 @@ def trial(
     differ = pl.concat([part.differ for part in parts])
     totals = {
         name: sum(getattr(part, name) for part in parts)
-        for name in ("assets", "asset_days", "champion_alarms", "challenger_alarms", "alerts")
+        for name in ("assets", "watched", "champion_alarms", "challenger_alarms", "alerts")
     }
     counts = {what: differ.filter(pl.col("what") == what).height for what in ("appeared", "vanished", "changed")}
+    differ = differ.sort("alerts", "asset", "start", "what", descending=[True, False, False, False])
     gone = differ.filter(pl.col("what") == "vanished")
-    alarms = tuple(
-        _alarm(row) for row in differ.sort("alerts", descending=True, maintain_order=True).head(LISTED).to_dicts()
-    )
-    lost = gone.sort("alerts", descending=True, maintain_order=True).head(1).to_dicts()
-    alerts = totals.pop("alerts")
+    alarms = tuple(Alarm(**row) for row in differ.head(LISTED).to_dicts())
+    lost = [Alarm(**row) for row in gone.head(1).to_dicts()]
+    alerts, watched = totals.pop("alerts"), totals.pop("watched")
     found: dict[str, Any] = {
         **totals,
         **counts,
+        "asset_days": watched / DAY,
         "vanished_alerts": float(gone["alerts"].sum()) / alerts if alerts else 0.0,
         "alarms": alarms,
         "by_asset": _by_asset(differ),
         "drills": _drills(court, readings if held is None else held, seed, threads),
     }
-    why = reasons({**found, "lasting": _alarm(lost[0]) if lost else None}, bounds)
+    why = reasons({**found, "lasting": lost[0] if lost else None}, bounds)
     return Trial(promoted=not why, reasons=why, bounds=bounds, **found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compared:
-    """What the alarms of a panel are like: how many, and those that differ, as a table."""
+    """What the alarms of a panel are like: how many in what time (nanoseconds), and those that differ, as a table."""
 
     assets: int
-    asset_days: float
+    watched: int
     champion_alarms: int
     challenger_alarms: int
     alerts: int
@@ -152,7 +152,7 @@ class _Court:
         """Compare the alarms of both."""
         panel, champion, challenger = self.known(panel)
         if not panel.n_assets:
-            return _Compared(0, 0.0, 0, 0, 0, pl.DataFrame(schema=DIFFER))
+            return _Compared(0, 0, 0, 0, 0, pl.DataFrame(schema=DIFFER))
         before, after = (self.alarms(models, panel) for models in (champion, challenger))
         pairs = before.join(after, on="key", suffix="_after", maintain_order="left_right").filter(
             (pl.col("start") <= pl.col("end_after") + self.quiet)
@@ -169,8 +169,7 @@ class _Court:
         ]
         tables = [self._told(what, table, panel, column) for what, table, column in differ]
         alerts = int(before["alerts"].sum())
-        days = self._asset_days(panel)
-        return _Compared(panel.n_assets, days, before.height, after.height, alerts, pl.concat(tables))
+        return _Compared(panel.n_assets, self._watched(panel), before.height, after.height, alerts, pl.concat(tables))
 
     def alarms(self, models: ModelTable, panel: Panel) -> pl.DataFrame:
         """Return key, the asset's place; number; start and end as rows of the asset; alerts; and the main cause."""
@@ -213,11 +212,11 @@ class _Court:
             schema=DIFFER,
         )
 
-    def _asset_days(self, panel: Panel) -> float:
+    def _watched(self, panel: Panel) -> int:
+        """Return how long assets were watched, all together."""
         if panel.times is None or self.time_type is None or not is_clock(self.time_type):
-            return panel.n_rows / 144
-        spans = panel.times[panel.offsets[1:] - 1] - panel.times[panel.offsets[:-1]]
-        return float(spans.sum()) / DAY
+            return panel.n_rows * DAY // 144
+        return int((panel.times[panel.offsets[1:] - 1] - panel.times[panel.offsets[:-1]]).sum())
 
     def drill(self, panel: Panel, seed: int) -> pl.DataFrame:
         """Put faults into the second half of each asset's rows; say of each when it was found."""
@@ -268,10 +267,6 @@ def _drill(kind: str, found: pl.DataFrame) -> Drill:
     hits = [int((found[name] >= 0).sum()) for name in names]
     delays = [both.select(pl.col(name).mean()).item() for name in names]
     return Drill(kind, found.height, hits[0], hits[1], delays[0], delays[1])
-
-
-def _alarm(row: dict[str, Any]) -> Alarm:
-    return Alarm(**row)
 
 
 def _by_asset(differ: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
