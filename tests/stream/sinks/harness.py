@@ -220,7 +220,7 @@ class KafkaReader(Reader):
         self._topic = self._kafka.topic(2)
         self.address = f"kafka://{self._kafka.open}/{self._topic}"
         settings = {"bootstrap.servers": self._kafka.open, "group.id": "reader", "enable.auto.commit": False}
-        self._consumer = Consumer(settings | {"enable.partition.eof": True, "log_level": 0})
+        self._consumer = Consumer(settings | {"enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 0})
         stack.callback(self._consumer.close)
 
     def read(self):
