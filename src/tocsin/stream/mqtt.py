@@ -170,6 +170,12 @@ class Connection:
         """Whether the broker itself said why, rather than the line being lost."""
         return self._answer is not None and self._answer.is_failure
 
+    def abandon(self) -> None:
+        """Drop the line, and all that waits."""
+        self.client.drop_out_messages()
+        if self.connected:
+            self.client.disconnect()
+
     def close(self) -> None:
         """Send what waits, and leave; may be called twice."""
         deadline = monotonic() + 1
