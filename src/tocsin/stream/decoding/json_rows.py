@@ -6,31 +6,40 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from tocsin.stream.decoding.base import Decoded, Form, Gathering, PayloadOf
+from tocsin.stream.decoding.base import Decoded, Form, Gathering, PayloadOf, divide
 from tocsin.stream.decoding.readings import Fault, Rows, fault_of, fields_of, shown
 from tocsin.stream.sources.base import Shape
 
-_NO_NUMBER = re.compile(rb'(?<![\s\\:,{\["])"\s*:\s*(?:NaN|-?Infinity)(?=\s*[,}])')
-"""A name's closing quote and a value that JSON does not know. An opening or an escaped quote stands behind others."""
+_NO_NUMBERS = (b"NaN", b"-Infinity", b"Infinity")
+_AS_VALUES = {
+    word: re.compile(
+        re.escape(word)
+        + rb"(?=\s*[,}])(?:"
+        + rb"|".join(rb'(?<=[^\s\\:,{\["]"' + colon + re.escape(word) + rb")" for colon in (b":", b": ", b" : "))
+        + rb")"
+    )
+    for word in _NO_NUMBERS
+}
+"""Where they are values: behind a name's closing quote. Before an opening quote, or an escaped one, stand others."""
 
 _SAMPLE = 16
-_FEW = 64
-_PIECES = 16
+_LOOK_EVERY = 1 << 18
+"""After so many bytes some lines are looked at for sensors that are not the fleet's."""
 
 
-class _Line(NamedTuple):
-    """One object, or what is wrong with it."""
+class _Part(NamedTuple):
+    """Messages that were read, and what they were."""
 
-    row: dict[str, Any] | Fault
-    origin: int
-    payload: bytes
+    table: pl.DataFrame
+    origins: Rows
+    payloads: list[bytes]
 
 
 class JsonRows(Form):
@@ -52,6 +61,7 @@ class JsonRows(Form):
         self._time: type[pl.DataType] = pl.Int64
         self._booleans: set[str] = set()
         self._fresh = True
+        self._unseen, self._look = 0, True
         self._features = (shape.value or "",) if shape.long else shape.features
         self._known = frozenset(fields_of(shape))
 
@@ -63,7 +73,7 @@ class JsonRows(Form):
             data = data[3:]
         if self._fresh and data:
             self._fresh = False
-            self._one_by_one([_first_line(data)], np.zeros(1, np.int64), Gathering(self.shape))
+            list(self._one_by_one([_first_line(data)], np.zeros(1, np.int64), Gathering(self.shape)))
         table, mended = self._parse(data)
         origins = None if table is None else _origins(payloads, data, table.height)
         if table is not None and origins is not None:
@@ -75,16 +85,21 @@ class JsonRows(Form):
         else:
             self._in_pieces(list(payloads), np.arange(len(payloads)), gathering)
         if not self.shape.long:
-            gathering.count(self._strange(data, table.height if table is not None else len(data) // 100))
+            self._unseen += len(data)
+            if self._look or self._unseen >= _LOOK_EVERY:
+                self._look = False
+                gathering.count(self._strange(data))
         return gathering.result()
 
     def _parse(self, data: bytes) -> tuple[pl.DataFrame | None, int]:
         """Return the lines as a table, None if anything is wrong with one; and how many values were no numbers."""
-        table = self._read(data)
+        table, mended = self._read(data), 0
         if table is None and (b"NaN" in data or b"Infinity" in data):
-            mended, count = _NO_NUMBER.subn(b'":null', data)
-            return self._read(mended), count
-        return table, 0
+            for pattern in _AS_VALUES.values():
+                data, count = pattern.subn(b"null", data)
+                mended += count
+            table = self._read(data) if mended else None
+        return table, mended
 
     def _read(self, data: bytes) -> pl.DataFrame | None:
         try:
@@ -108,55 +123,62 @@ class JsonRows(Form):
         """Take over what Polars read; it writes out a list or an object where a key should be, as text."""
         for name in (self.shape.key, self.shape.sensor):
             if name is not None:
-                text = table[name]
-                odd = (text.str.starts_with("[") | text.str.starts_with("{")).arg_true().to_list()
+                odd = table.select((pl.col(name).str.head(1)).is_in(["[", "{"]).arg_true()).to_series().to_list()
                 wrong = [row for row in odd if isinstance(self._object(payload_of(row))[0], Fault)]
                 if wrong:
-                    table = table.with_columns(text.scatter(wrong, None))
+                    table = table.with_columns(table[name].scatter(wrong, None))
         gathering.add(table, origins, payload_of, lambda row: self._fault(payload_of(row)))
 
     def _in_pieces(self, units: list[bytes], origins: Rows, gathering: Gathering) -> None:
-        """Halve the trouble, sixteen times at once, until few messages are left in a piece that fails."""
-        if len(units) <= _FEW:
-            self._one_by_one(units, origins, gathering)
-            return
-        bounds = np.linspace(0, len(units), _PIECES + 1).astype(int).tolist()
-        for start, end in pairwise(bounds):
-            piece, of = units[start:end], origins[start:end]
+        """Read what can be read at once, and bring it together again, so that few bad messages cost little."""
+        parts: list[_Part] = []
+
+        def at_once(start: int, end: int) -> bool:
+            piece = units[start:end]
             table, mended = self._parse(b"\n".join(piece))
             if table is None or table.height != len(piece):
-                self._in_pieces(piece, of, gathering)
-                continue
+                return False
             gathering.mended += mended
-            self._add(table, of, piece.__getitem__, gathering)
+            parts.append(_Part(table, origins[start:end], piece))
+            return True
 
-    def _one_by_one(self, units: list[bytes], origins: Rows, gathering: Gathering) -> None:
+        def singly(start: int, end: int) -> None:
+            parts.extend(self._one_by_one(units[start:end], origins[start:end], gathering))
+
+        divide(len(units), at_once, singly)
+        for _, alike in groupby(parts, key=lambda part: part.table.schema):
+            group = list(alike)
+            payloads = [payload for part in group for payload in part.payloads]
+            of = np.concatenate([part.origins for part in group])
+            self._add(pl.concat([part.table for part in group]), of, payloads.__getitem__, gathering)
+
+    def _one_by_one(self, units: list[bytes], origins: Rows, gathering: Gathering) -> Iterator[_Part]:
         """Look at each message; what is seen of its types is remembered for the next call."""
-        good: list[_Line] = []
+        rows: list[dict[str, Any]] = []
+        of, payloads = [], []
         for unit, origin in zip(units, origins.tolist(), strict=True):
-            for line in self._lines(unit, origin, gathering):
-                if isinstance(line.row, Fault):
-                    gathering.dead.append(line.row.letter(line.payload))
+            for row, line in self._lines(unit, gathering):
+                if isinstance(row, Fault):
+                    gathering.dead.append(row.letter(line))
                 else:
-                    good.append(line)
-        if not good:
-            return
-        rows = [line.row for line in good if not isinstance(line.row, Fault)]
-        self._learn(rows)
-        table = pl.DataFrame(self._columns(rows))
-        of = np.array([line.origin for line in good], np.int64)
-        gathering.add(table, of, lambda row: good[row].payload, lambda row: fault_of(rows[row], self.shape))
+                    rows.append(row)
+                    of.append(origin)
+                    payloads.append(line)
+        if rows:
+            self._learn(rows)
+            yield _Part(self._table(rows), np.array(of, np.int64), payloads)
 
-    def _lines(self, unit: bytes, origin: int, gathering: Gathering) -> Iterator[_Line]:
+    def _lines(self, unit: bytes, gathering: Gathering) -> Iterator[tuple[dict[str, Any] | Fault, bytes]]:
+        """Yield the objects of a message, or what is wrong with them."""
         if not unit or unit.isspace():
             return
         row, mended = self._object(unit)
         if isinstance(row, Fault) and b"\n" in unit.strip():
             for line in unit.split(b"\n"):
-                yield from self._lines(line, origin, gathering)
+                yield from self._lines(line, gathering)
             return
         gathering.mended += mended
-        yield _Line(row, origin, unit)
+        yield row, unit
 
     def _object(self, line: bytes) -> tuple[dict[str, Any] | Fault, int]:
         """Return one message's fields, or what is wrong with it; and how many values were no numbers."""
@@ -186,14 +208,19 @@ class JsonRows(Form):
         row, _ = self._object(line)
         return row if isinstance(row, Fault) else fault_of(row, self.shape)
 
-    def _columns(self, rows: list[dict[str, Any]]) -> dict[str, pl.Series]:
-        columns = {}
-        for name in (self.shape.key, self.shape.time, self.shape.sensor):
-            if name is not None:
-                columns[name] = pl.Series([_as_text(row.get(name)) for row in rows], dtype=pl.String)
-        for name in self._features:
-            columns[name] = pl.Series([_as_float(row.get(name)) for row in rows], dtype=pl.Float64)
-        return columns
+    def _table(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Return what Polars would have read."""
+        columns: dict[str, pl.Series] = {}
+        schema = self._schema()
+        for name, kind in schema.items():
+            values = [row.get(name) for row in rows]
+            if name == self.shape.time and kind is pl.Int64:
+                columns[name] = pl.Series(values, dtype=pl.Int64)
+            elif kind is pl.String:
+                columns[name] = pl.Series(map(_as_text, values), dtype=pl.String)
+            else:
+                columns[name] = pl.Series(map(_as_float, values), dtype=pl.Float64)
+        return pl.DataFrame(columns)
 
     def _learn(self, rows: list[dict[str, Any]]) -> None:
         """Remember which times are no whole numbers, and which sensors are true or false."""
@@ -206,24 +233,26 @@ class JsonRows(Form):
             elif kinds:
                 self._booleans.discard(name)
 
-    def _strange(self, data: bytes, n_rows: int) -> dict[str, int]:
-        """Look for numbers in fields that are nobody's, in a few lines spread evenly."""
+    def _strange(self, data: bytes) -> dict[str, int]:
+        """Look for numbers in fields that are nobody's, in a few lines spread evenly; they speak for all since."""
         starts = {
             data.rfind(b"\n", 0, at) + 1 for at in np.linspace(0, max(len(data) - 1, 0), _SAMPLE).astype(int).tolist()
         }
-        seen, counts = 0, dict[str, int]()
+        size, counts = 0, dict[str, int]()
         for start in sorted(starts):
             end = data.find(b"\n", start)
+            line = data[start : end if end >= 0 else None]
             try:
-                row = json.loads(data[start : end if end >= 0 else None])
+                row = json.loads(line)
             except (ValueError, RecursionError):
                 continue
             if isinstance(row, dict):
-                seen += 1
+                size += len(line)
                 for name, value in row.items():
                     if name not in self._known and isinstance(value, int | float) and not isinstance(value, bool):
                         counts[name] = counts.get(name, 0) + 1
-        return {name: max(round(count * n_rows / seen), 1) for name, count in counts.items()}
+        spoken_for, self._unseen = self._unseen, 0
+        return {name: max(round(count * spoken_for / size), count) for name, count in counts.items()}
 
 
 class _Lines:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -162,9 +164,10 @@ def _numbers(table: pl.DataFrame, name: str, bad: NDArray[np.bool_]) -> tuple[pl
     else:
         numbers = pl.repeat(None, table.height, dtype=pl.Float64, eager=True)
         bad |= column.is_not_null().to_numpy()
-    infinite = numbers.is_infinite()
-    count = int(infinite.sum() or 0)
-    return (numbers.set(infinite.fill_null(False), None) if count else numbers), count
+    if all(limit is None or isfinite(limit) for limit in (numbers.min(), numbers.max())):  # type: ignore[arg-type]
+        return numbers, 0
+    infinite = numbers.is_infinite().fill_null(False)
+    return numbers.set(infinite, None), int(infinite.sum())
 
 
 def _known_sensors(
@@ -191,7 +194,7 @@ def strange_columns(table: pl.DataFrame, shape: Shape) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def fault_of(row: dict[str, object], shape: Shape, *, any_time: bool = False) -> Fault:
+def fault_of(row: dict[str, object], shape: Shape) -> Fault:
     """Say why a row is no reading, once it is known that it is none.
 
     Examples
@@ -201,23 +204,20 @@ def fault_of(row: dict[str, object], shape: Shape, *, any_time: bool = False) ->
     """
     for role, name in (("key", shape.key), ("time", shape.time), ("sensor", shape.sensor)):
         if name is not None and row.get(name) is None:
-            known = f"; it has {', '.join(map(repr, list(row)[:6]))}" if row and name not in row else ""
-            return Fault(f"no {role} {name!r}{known}" if name not in row else f"{role} {name!r} is null")
+            known = f"; it has {', '.join(map(repr, list(row)[:6]))}" if row else ""
+            return Fault(f"{role} {name!r} is null" if name in row else f"no {role} {name!r}{known}")
         if name is not None and isinstance(row.get(name), list | dict):
             return Fault(f"{role} {name!r} is {_kind(row[name])}")
-    if shape.time is not None:
-        value = row[shape.time]
-        times = nanoseconds(pl.Series([str(value) if isinstance(value, bool | int | float) else value]))
-        if times[0] is None and isinstance(value, str):
-            return Fault(f"time {shape.time!r} is {shown(value)}, which is no time")
-        if times[0] is None or not (any_time or EARLIEST <= times[0] <= latest()):
-            return Fault(f"time {shape.time!r} is {shown(value)}, which is before 1971 or more than a day ahead")
     for name in [shape.value or ""] if shape.long else shape.features:
         value = row.get(name)
-        if value is not None and not isinstance(value, bool | int | float):
+        if value is not None and not isinstance(value, bool | int | float | Decimal):
             hint = "; write numbers without quotes" if isinstance(value, str) and _is_number(value) else ""
             return Fault(f"{name!r} is {_kind(value)}{hint}")
-    return Fault("it is no reading")
+    if shape.time is None:
+        return Fault("it is no reading")
+    value = row[shape.time]
+    why = "no time between 1971 and tomorrow" if isinstance(value, str) else "before 1971 or more than a day ahead"
+    return Fault(f"time {shape.time!r} is {shown(value)}, which is {why}")
 
 
 def shown(value: object) -> str:
@@ -242,15 +242,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-RowOf = Callable[[int], dict[str, object]]
-
-
-def letters(table: pl.DataFrame, refused: Rows, shape: Shape, *, any_time: bool = False) -> list[DeadLetter]:
-    """Return dead letters for rows of a table that had no bytes of their own."""
-    import json
-
-    found = []
-    for row in table[refused.tolist()].iter_rows(named=True):
-        text = json.dumps(row, default=str)
-        found.append(fault_of(row, shape, any_time=any_time).letter(text.encode()))
-    return found
+def as_json(table: pl.DataFrame, row: int) -> bytes:
+    """Return a row of a table as the bytes of a dead letter that had none of its own."""
+    return json.dumps(table.row(row, named=True), default=str).encode()

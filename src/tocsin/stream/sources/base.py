@@ -71,7 +71,9 @@ class Fetched:
     newest : float, optional
         When the newest of these was sent, in seconds since 1970, if the source knows; delays are counted from it.
     strange : mapping of str to int
-        Sensors that are not the fleet's, and how many of their values were left aside.
+        Sensors that are not the fleet's, and how many of their values were left aside; may be estimated from some.
+    mended : int
+        How many values were no finite number (NaN or infinity in JSON) and count as missing.
     """
 
     frame: pl.DataFrame
@@ -80,6 +82,7 @@ class Fetched:
     dead: Sequence[DeadLetter] = ()
     newest: float | None = None
     strange: Mapping[str, int] = field(default_factory=dict)
+    mended: int = 0
 
 
 class Source(ABC):
