@@ -112,7 +112,7 @@ def _mended(file: FileIO) -> list[str]:
     """
     length = file.seek(0, os.SEEK_END)
     start = file.seek(max(0, length - TAIL))
-    lines = file.read().split(b"\n")
+    lines = _read(file, length - start).split(b"\n")
     if cut := lines.pop():
         if _id(cut):
             _append(file, b"\n")
@@ -122,6 +122,14 @@ def _mended(file: FileIO) -> list[str]:
         else:
             raise ValueError
     return [_id(line) for line in (lines[1:] if start else lines)]
+
+
+def _read(file: FileIO, many: int) -> bytes:
+    parts: list[bytes] = []
+    while many > 0 and (part := file.read(many)):
+        parts.append(part)
+        many -= len(part)
+    return b"".join(parts)
 
 
 def _id(line: bytes) -> str:

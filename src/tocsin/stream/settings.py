@@ -1,0 +1,186 @@
+"""All that can be asked of a stream, from one TOML file and from flags, which win; checked before anything starts."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from tocsin.errors import ParameterError, did_you_mean
+from tocsin.quantities import Rate, seconds, size
+from tocsin.stream.metrics import host_and_port
+from tocsin.urls import Address, expanded
+
+
+def _address(value: object) -> object:
+    """Return an address with variables of the environment put in, if it is one."""
+    if not isinstance(value, str):
+        return value
+    whole = expanded(value, os.environ)
+    Address.of(whole)
+    return whole
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _time_of_day(value: object) -> object:
+    if isinstance(value, datetime.time) and value.tzinfo is None:
+        return value
+    try:
+        return datetime.time.fromisoformat(f"{value:0>5}" if isinstance(value, str) else "")
+    except ValueError:
+        raise ParameterError("a time of day is written as 02:30, in UTC") from None
+
+
+def _rate(value: object) -> object:
+    return value if isinstance(value, Rate) else Rate.of(str(value))
+
+
+def _place(value: object) -> object:
+    text = str(value)
+    host_and_port(text)
+    return text
+
+
+Text = Annotated[str, Field(min_length=1)]
+WrittenAddress = Annotated[str, BeforeValidator(_address)]
+Duration = Annotated[float, BeforeValidator(lambda value: seconds(str(value)))]
+Size = Annotated[int, BeforeValidator(lambda value: size(str(value))), Field(ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class Settings(BaseModel):
+    """What ``tocsin stream`` is told: names are those of the file and, with dashes, of the flags.
+
+    Durations are seconds here and texts such as ``"200ms"`` where they are written, sizes are bytes and ``"100MB"``, a
+    budget is ``"20/day"``. Paths are meant from the folder in which the command runs. In addresses ``$NAME`` is taken
+    from the environment, so that no password need be in a file; what came of it is never shown.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    fleet: Place = Field(description="The folder of a fleet that has learned.")
+    source: WrittenAddress = Field(alias="from", repr=False, description="Where readings come from.")
+    sinks: Annotated[tuple[WrittenAddress, ...], BeforeValidator(_several)] = Field(
+        default=(), alias="to", repr=False, description="Where alerts go: one address, or several."
+    )
+    store: WrittenAddress = Field(
+        default="", validate_default=False, repr=False, description="Where state and insights are kept."
+    )
+    key: Text | None = Field(default=None, description="The field that names the asset; by default as in training.")
+    time: Text | None = Field(default=None, description="The field with the time; by default as in training.")
+    sensor: Text | None = Field(default=None, description="In long readings, the field that names the sensor.")
+    value: Text | None = Field(default=None, description="In long readings, the field with the value.")
+
+    late: Duration = Field(default=0.0, description="How late a reading may come after a newer one of its asset.")
+    linger: Duration = Field(default=0.02, le=60.0, description="How long a batch waits for more readings.")
+    rows: Count = Field(default=200_000, le=100_000_000, description="The most readings a batch.")
+    explain: Annotated[int, Field(strict=True, ge=0)] = Field(
+        default=3, description="How many features to name for each alert."
+    )
+    threads: Count | None = Field(default=None, description="How many cores to use; by default all.")
+
+    policy: Literal["frozen", "online", "nightly"] = Field(default="online", description="How models go on learning.")
+    learn_after: Count = Field(default=256, description="After how many rows a new asset gets a model.")
+    half_life: Duration | None = Field(default=None, gt=0.0, description="After how long a row counts half.")
+    nightly_at: Annotated[datetime.time, BeforeValidator(_time_of_day)] = Field(
+        default=datetime.time(2, 0), description="When models are trained anew with the policy nightly, in UTC."
+    )
+    budget: Annotated[Rate, BeforeValidator(_rate)] | None = Field(
+        default=None, description="How many false alarms the whole fleet may raise."
+    )
+
+    retain: Duration | None = Field(default=None, gt=0.0, description="How long insights are kept.")
+    waiting: Count = Field(default=100_000, description="So many undelivered alerts stop the fetching of readings.")
+    dead_letters: Place | None = Field(default=None, description="A file for messages that cannot be decoded.")
+    dead_letters_size: Size = Field(default=100_000_000, description="The most bytes of dead letters that are kept.")
+    metrics: Annotated[str, BeforeValidator(_place)] | None = Field(
+        default=None, description="A port, or host:port, at which Prometheus may ask."
+    )
+    log: Literal["debug", "info", "warning", "error", "none"] | None = Field(
+        default=None, description="From which level on events are logged; by default info, or none beside a live table."
+    )
+
+    @classmethod
+    def load(cls, path: Path | None = None, flags: Mapping[str, object] | None = None) -> Self:
+        """Read settings from a TOML file, if there is one, and from flags that were given.
+
+        Parameters
+        ----------
+        path : Path, optional
+        flags : mapping of str to object, optional
+            By the names of the file; those that are None, or empty lists, were not given.
+
+        Raises
+        ------
+        ParameterError
+            If the file cannot be read or a setting is missing, unknown, or makes no sense. One line, that says where.
+        """
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        written = {} if path is None else _read(path)
+        for name in written:
+            if name not in known:
+                raise ParameterError(f"{path} has an unknown setting {name!r}{did_you_mean(name, known)}")
+        given = {name: value for name, value in (flags or {}).items() if value is not None and value != []}
+        for name in given:
+            if name not in known:
+                raise ParameterError(f"a stream has no setting {name!r}{did_you_mean(name, known)}")
+        try:
+            found = cls.model_validate(written | given)
+        except ValidationError as error:
+            raise _plain(error, None if path is None else str(path), given) from None
+        if not found.store:
+            return found.model_copy(update={"store": f"{found.fleet}-store"})
+        return found
+
+    def shown(self) -> dict[str, str]:
+        """Return all settings that were given as text, without secrets, for logs."""
+        from tocsin.stream.sinks.catalog import sink_of
+
+        told = {name: str(getattr(self, name)) for name in sorted(self.model_fields_set - {"source", "sinks", "store"})}
+        sinks = [(sink_of(address), address) for address in map(Address.of, self.sinks)]
+        return told | {
+            "from": str(Address.of(self.source)),
+            "to": ", ".join(sink.shown(address) for sink, address in sinks),
+            "store": str(Address.of(self.store)),
+        }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.expanduser().open("rb") as file:
+            found = tomllib.load(file)
+    except FileNotFoundError:
+        raise ParameterError(f"there is no settings file {path}") from None
+    except OSError as error:
+        raise ParameterError(f"cannot read settings from {path}: {os.strerror(error.errno or 0).lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path} is no TOML: {' '.join(str(error).split())}") from None
+    names: dict[str, Any] = {}
+    for name, value in found.items():
+        plain = name.replace("-", "_")
+        if plain in names:
+            raise ParameterError(f"{path} has {plain!r} twice, once with a dash; give it once")
+        names[plain] = value
+    return names
+
+
+def _plain(error: ValidationError, path: str | None, given: Mapping[str, object]) -> ParameterError:
+    """Return the first thing that is wrong as one line, without what was written: it may be secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    flag = f"--{name.replace('_', '-')}"
+    if first["type"] == "missing":
+        where = "" if path is None else f", or {name} = ... in {path}"
+        return ParameterError(f"a stream needs {flag}{where}")
+    cause = first.get("ctx", {}).get("error")
+    said = str(cause) if isinstance(cause, ParameterError) else first["msg"][:1].lower() + first["msg"][1:]
+    return ParameterError(f"{flag if name in given or path is None else f'{name} in {path}'}: {said}")
