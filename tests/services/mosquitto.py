@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.servers import HOST, Server, free_ports, listens
+from tests.services.servers import HOST, Server, certify, free_ports, listens
 
 MISSING = "no mosquitto for the tests; make services installs it, or says what it needs"
 SETTINGS = """
@@ -49,8 +49,7 @@ class Mosquitto(Server):
         super().__init__(folder)
         self.port, self.locked_port, self.tls_port = free_ports(3)
         self.open, self.locked, self.tls = (f"{HOST}:{port}" for port in (self.port, self.locked_port, self.tls_port))
-        self.certificate = folder / "server.pem"
-        self._certify()
+        self.certificate, _ = certify(folder)
         (folder / "passwords").write_text("")
         for user in ("reader", "stranger"):
             job = ["mosquitto_passwd", "-b", str(folder / "passwords"), user, self.password]
@@ -61,13 +60,6 @@ class Mosquitto(Server):
                 folder=folder, host=HOST, open=self.port, locked=self.locked_port, tls=self.tls_port, user=getuser()
             )
         )  # fmt: skip
-
-    def _certify(self) -> None:
-        job = (
-            "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout server.key -out server.pem -subj /CN=localhost"
-        )
-        names = ["-addext", f"subjectAltName=IP:{HOST},DNS:localhost"]
-        subprocess.run([*job.split(), *names], cwd=self.folder, capture_output=True, check=True)
 
     def command(self) -> list[str]:
         return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(self.folder / "mosquitto.conf")]
