@@ -12,7 +12,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-nojit check format bench bench-fleet bench-quality docs clean python
+.PHONY: help setup demo services test test-nojit check format bench bench-fleet bench-quality docs clean python
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,10 @@ demo: $(RUNTIME) ## Find the faults of a made-up fleet, or of yours: DATA=path K
 	@$(BIN)/tocsin demo $${DATA:+--data "$$DATA"} $${KEY:+--key "$$KEY"} $${TIME:+--time "$$TIME"} \
 	$${FEATURES:+--features "$$FEATURES"} $(ARGS)
 
-test: $(DEV) ## Run the tests and the docstrings' examples; ARGS="-k panel" goes to pytest
+services: $(DEV) ## Install the servers that the tests need (Kafka, mosquitto, Redis), where that may be done
+	@$(BIN)/python -m tests.services
+
+test: $(DEV) services ## Run the tests and the docstrings' examples; ARGS="-k panel" goes to pytest
 	$(PYTEST) $(ARGS)
 
 test-nojit: $(DEV) ## Run the kernels' tests as plain Python

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.servers import HOST, Server, free_ports
+from tests.services.servers import HOST, Server, certify, free_ports
 
 VERSION = "4.3.1"
 MISSING = "no Kafka for the tests; make services installs it, or says what it needs"
@@ -38,9 +38,8 @@ inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
 user_reader="{password}" user_stranger="{password}";
-ssl.keystore.type=PKCS12
-ssl.keystore.location={folder}/server.p12
-ssl.keystore.password={password}
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/both.pem
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:reader
 log.dirs={folder}/data
@@ -58,6 +57,8 @@ log.cleaner.dedupe.buffer.size=4194304
 num.io.threads=2
 num.network.threads=2
 """
+
+CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 
 
 def cache() -> Path:
@@ -98,30 +99,16 @@ class Kafka(Server):
         self._jars = jars
         self._plain, self._sasl, self._tls, self._controller = free_ports(4)
         self.open, self.sasl, self.tls = (f"{HOST}:{port}" for port in (self._plain, self._sasl, self._tls))
-        self.certificate = folder / "server.pem"
-        self._keystore()
+        self.certificate, key = certify(folder)
+        (folder / "both.pem").write_text(key.read_text() + self.certificate.read_text())
         (folder / "server.properties").write_text(
             SETTINGS.format(
                 host=HOST, plain=self._plain, sasl=self._sasl, tls=self._tls, controller=self._controller,
                 folder=folder, password=self.password,
             )
         )  # fmt: skip
-        tool = [
-            *self._java(),
-            "kafka.tools.StorageTool",
-            "format",
-            "-c",
-            "server.properties",
-            "-t",
-            "AAAAAAAAAAAAAAAAAAAAAQ",
-        ]
+        tool = [*self._java(), "kafka.tools.StorageTool", "format", "-c", "server.properties", "-t", CLUSTER]
         subprocess.run(tool, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-
-    def _keystore(self) -> None:
-        store = ["-keystore", "server.p12", "-storetype", "PKCS12", "-storepass", self.password, "-alias", "server"]
-        name = ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", f"SAN=ip:{HOST},dns:localhost", "-validity", "30"]
-        for job in (["-genkeypair", *store, *name], ["-exportcert", "-rfc", "-file", str(self.certificate), *store]):
-            subprocess.run(["keytool", *job], cwd=self.folder, capture_output=True, check=True)
 
     def _java(self) -> list[str]:
         small = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]

@@ -69,6 +69,14 @@ class Server(ABC):
             self._process = None
 
 
+def certify(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate of the loopback that signs itself, and its key."""
+    job = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout server.key -out server.pem -subj /CN=localhost"
+    names = ["-addext", f"subjectAltName=IP:{HOST},DNS:localhost"]
+    subprocess.run([*job.split(), *names], cwd=folder, capture_output=True, check=True)
+    return folder / "server.pem", folder / "server.key"
+
+
 def listens(port: int) -> bool:
     """Return whether a server takes connections at a port of the loopback."""
     try:

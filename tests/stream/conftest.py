@@ -1,5 +1,6 @@
 """The servers that tests of streams may ask for."""
 
 from tests.services.kafka import kafka
+from tests.services.mosquitto import mosquitto
 
-__all__ = ["kafka"]
+__all__ = ["kafka", "mosquitto"]

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedWriter, FileIO, TextIOWrapper
-from threading import Thread
+from threading import Event, Thread
+from urllib.parse import unquote
+from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
+from tests.services.mosquitto import HOST
 from tocsin.stream.alerts import headline, json_lines
 from tocsin.stream.sinks.base import ALERTS
 
@@ -220,7 +227,7 @@ class KafkaReader(Reader):
         self._topic = self._kafka.topic(2)
         self.address = f"kafka://{self._kafka.open}/{self._topic}"
         settings = {"bootstrap.servers": self._kafka.open, "group.id": "reader", "enable.auto.commit": False}
-        self._consumer = Consumer(settings | {"enable.partition.eof": True, "log_level": 0})
+        self._consumer = Consumer(settings | {"enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 0})
         stack.callback(self._consumer.close)
 
     def read(self):
@@ -244,9 +251,55 @@ class KafkaReader(Reader):
         self._kafka.start()
 
 
+class MqttReader(Reader):
+    strict = True
+
+    def __init__(self, request, stack):
+        self._mosquitto = request.getfixturevalue("mosquitto")
+        self._root = uuid4().hex[:12]
+        self.address = f"mqtt://{self._mosquitto.open}/{self._root}/{{key}}"
+        self._seen = []
+        self._client = Client(CallbackAPIVersion.VERSION2, self._root, protocol=MQTTv5)
+        self._client.on_message = lambda client, data, message: self._seen.append(message)
+        self._client.on_connect = lambda *_: self._client.subscribe(f"{self._root}/#", qos=1)
+        subscribed = Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.reconnect_delay_set(1, 1)
+        week = Properties(PacketTypes.CONNECT)
+        week.SessionExpiryInterval = 604_800
+        self._client.connect(HOST, self._mosquitto.port, clean_start=False, properties=week)
+        self._client.loop_start()
+        stack.callback(self._client.loop_stop)
+        stack.callback(self._client.disconnect)
+        assert subscribed.wait(10)
+
+    def read(self):
+        """Wait until nothing more comes, as subscribers are told after publishers."""
+        many = -1
+        while many < len(self._seen):
+            many = len(self._seen)
+            time.sleep(0.2)
+        for message in self._seen:
+            level = message.topic.removeprefix(f"{self._root}/")
+            assert unquote(level) == json.loads(message.payload)["key"]
+        return [json.loads(message.payload) for message in self._seen]
+
+    def go(self):
+        self.read()
+        self._mosquitto.stop()
+
+    def come(self):
+        self._mosquitto.start()
+        deadline = time.monotonic() + 30
+        while not self._client.is_connected():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 READERS: dict[str, type[Reader]] = {
     "KafkaTopic": KafkaReader,
     "Messages": MessagesReader,
+    "MqttTopic": MqttReader,
     "NDJSON": NDJSONReader,
     "ParquetFolder": ParquetReader,
     "StandardOutput": StandardOutputReader,

@@ -42,6 +42,7 @@ FETCHING: dict[str, object] = {
     "enable.auto.offset.store": False,
     "isolation.level": "read_committed",
     "partition.assignment.strategy": "cooperative-sticky",
+    "heartbeat.interval.ms": 1_000,
     "session.timeout.ms": 10_000,
     "fetch.queue.backoff.ms": 10,
     "max.partition.fetch.bytes": 4 << 20,
