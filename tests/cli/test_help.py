@@ -32,8 +32,11 @@ def test_the_commands_are_those_of_the_plan():
         "billion",
         "info",
         "update",
+        "confirm",
+        "promote",
+        "rollback",
         "insights",
-        *(f"insights {question}" for question in ("top", "asset", "alerts", "ops")),
+        *(f"insights {question}" for question in ("top", "asset", "alerts", "ops", "drift", "trials")),
     ]
     assert list(COMMANDS) == planned
 

@@ -28,7 +28,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, rows: streams.Rows) -> Path:
     second = int(rows.times[-1]) // 10**9
     figures = {"rows": 51234.0, "bytes": 8.1e6, "delay_p50": 22.0, "delay_p99": 81.0, "late": 3.0}
     store.commit([records.ops_put(second - back, figures) for back in range(30)])
-    store.commit([records.drift_put("pump-003", {"heat": 0.12})])
+    values = records.drift_values(
+        np.array([second * 10**9] * 2), np.array([0, 2]), np.array([[0.12, 0.05], [0.1, 0.9]]), np.full((2, 2), 0.5)
+    )
+    named = [records.drift_put(key, value) for key, value in zip(("pump-003", "pump-001"), values, strict=True)]
+    store.commit([records.drift_names(("heat", "flow")), *named])
     store.close()
     return path
 
@@ -57,9 +61,22 @@ def test_asset(run, place, rows):
     row = last(rows, 3)
     assert found["values"] == {"heat": rows.values[0, row], "flow": rows.values[1, row]}
     assert found["rows"] == (rows.assets == 3).sum()
-    assert found["drift"] == {"heat": 0.12}
+    assert found["drift"]["why"] is None
+    assert found["drift"]["sensors"] == {"heat": pytest.approx([0.12, 0.5]), "flow": pytest.approx([0.05, 0.5])}
     assert 30 < len(found["series"]) <= 61
     assert len(json.loads(run("insights", "asset", place, "pump-003", "--json").out)["series"]) > 61
+
+
+def test_drift(run, place):
+    ran = run("insights", "drift", place)
+    assert (ran.code, ran.err) == (0, "")
+    told = [line.split() for line in ran.out.splitlines() if "pump" in line]
+    assert [(words[0], words[3:]) for words in told] == [
+        ("pump-001", ["flow", "0.90", "0.50", "drift"]),
+        ("pump-003", ["heat", "0.12", "0.50"]),
+    ]
+    found = json.loads(run("insights", "drift", place, "-n", 1, "--json").out)["assets"]
+    assert [(row["key"], row["why"], row["sensor"]) for row in found] == [("pump-001", "drift", "flow")]
 
 
 def test_alerts(run, place, rows):

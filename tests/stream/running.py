@@ -143,6 +143,7 @@ def run(
     *,
     say: Callable[[str], None] = lambda line: None,
     budget: str | None = None,
+    learning: Learning | None = None,
     **options: Any,
 ) -> list[Batch]:
     """Run a stream to its end, or until its source halts it."""
@@ -151,7 +152,10 @@ def run(
     outbox.start()
     halt = _Halt(source)
     settings = Options(
-        learning=Learning(first=100, least=32), linger=0.0, budget=budget and Budget.of(budget, quiet=30.0), **options
+        learning=learning or Learning(first=100, least=32),
+        linger=0.0,
+        budget=budget and Budget.of(budget, quiet=30.0),
+        **options,
     )
     halt.runner = Runner(fleet, source, store, outbox, settings, say, [halt])
     try:

@@ -1,0 +1,289 @@
+"""Models of a stream change by requests, at night and with the fleet's folder, whatever ends the stream meanwhile."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.stream.running import SENSORS, Drawer, Frames, contents, run
+from tocsin import ECOD
+from tocsin.fleet.fleet import Fleet
+from tocsin.insights import ask
+from tocsin.insights.base import Store
+from tocsin.insights.catalog import open_store
+from tocsin.stream import adaptation, requests, versions
+from tocsin.stream.adaptation import Adapting
+from tocsin.stream.adapting.verdict import Bounds, Trial
+from tocsin.stream.history import ASSET, TIME
+from tocsin.stream.learning import Learning
+from tocsin.stream.night import Nightly
+from tocsin.stream.requests import Request
+from tocsin.stream.sources.base import Fetched
+
+MINUTE = 60_000_000_000
+MIDNIGHT = 1_700_006_400 * 10**9  # of a day
+EVERY = 10 * MINUTE
+DAY = 144
+ASSETS = 4
+FROZEN = Learning(online=False)
+STRICT = Bounds(delay=0.0)  # nobody finds a fault in no time
+LOOSE = Bounds(new_alarms=9.0, vanished=1.0, changed=1.0, recall=0.5, recall_of_kind=0.0, delay=9.0)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation, "LOOK", 0.0)
+
+
+def table(days: float, seed: int, begin: int = 0, faults: Mapping[str, int] | None = None) -> pl.DataFrame:
+    """Return readings of a few pumps, every ten minutes; from a row on, some of them are much hotter."""
+    rng, rows = np.random.default_rng(seed), round(days * DAY)
+    places = np.repeat(np.arange(begin, begin + rows), ASSETS)
+    frame = pl.DataFrame(
+        {
+            "key": [f"pump {i}" for i in range(ASSETS)] * rows,
+            "time": MIDNIGHT + places * EVERY,
+            **{name: rng.normal(size=rows * ASSETS) for name in SENSORS},
+        }
+    )
+    for key, row in (faults or {}).items():
+        hot = (pl.col("key") == key) & (pl.col("time") >= MIDNIGHT + (begin + row) * EVERY)
+        frame = frame.with_columns(heat=pl.when(hot).then(pl.col("heat") + 8.0).otherwise("heat"))
+    return frame
+
+
+def learned(path: Path, seed: int = 1, sensors: Sequence[str] = SENSORS) -> Fleet:
+    past = table(7, seed, begin=-7 * DAY).with_columns(pl.from_epoch("time", "ns"))
+    Fleet(ECOD(half_life=500.0), key="key", time="time", features=list(sensors)).fit(past, threads=1).save(path)
+    return Fleet.load(path)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    return learned(tmp_path_factory.mktemp("fleet") / "pumps")
+
+
+class Gated(Frames):
+    """A source that does something when it comes to a row, and gives no more until that is true."""
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        gates: Mapping[int, Callable[[], object]],
+        size: int = 96,
+        stop_after: int | None = None,
+    ) -> None:
+        super().__init__(frame, [size], stop_after)
+        self._gates = dict(gates)
+
+    def poll(self, most: int, wait: float) -> Fetched | None:
+        gate = self._gates.get(self._at)
+        if gate is not None and not gate():
+            return None
+        return super().poll(most, wait)
+
+
+def once(action: Callable[[], object]) -> Callable[[], bool]:
+    """Return what does something the first time that it is called, and lets pass at the second."""
+    done: list[object] = []
+
+    def gate() -> bool:
+        if done:
+            return True
+        done.append(action() or True)
+        return False
+
+    return gate
+
+
+def alerts_of(store: Store | Path, since: int = 0) -> dict[str, int]:
+    opened = store if isinstance(store, Store) else open_store(str(store))
+    found = ask.alerts(opened, MIDNIGHT + since * EVERY, most=10_000)
+    if opened is not store:
+        opened.close()
+    return dict(found.group_by("key").len().rows())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(str(tmp_path / "store"), write=True)
+    yield opened
+    opened.close()
+
+
+# Requests ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_confirmed_regime_is_normal_and_an_unconfirmed_fault_is_not(fleet: Fleet, store: Store) -> None:
+    frame = table(6, seed=2, faults={"pump 0": DAY, "pump 1": DAY})
+    made: list[Request] = []
+
+    def confirm() -> None:
+        at = int(ask.alerts(store, None, "pump 0", 1)["time"].to_physical()[0])
+        made.append(requests.ask(store, "confirm-normal", "pump 0", at))
+        made.append(requests.ask(store, "confirm-fault", "pump 1", at))
+        made.append(requests.ask(store, "confirm-normal", "pumpe 2"))
+
+    gate = 3 * DAY * ASSETS
+    run(fleet, Gated(frame, {gate: once(confirm)}), store, Drawer(), budget="100/day", learning=Learning(least=32))
+    said = [requests.wait(store, request, 0.0) for request in made]
+    assert said[0] is not None
+    assert "rows that were held back are normal from now on" in said[0]
+    assert said[1] is not None
+    assert "what was held back is not learned" in said[1]
+    assert said[2] == "nothing has changed: there is no asset 'pumpe 2'; did you mean 'pump 2'?"
+    assert requests.asked(store) == ([], [])
+    run(fleet, Frames(frame, [500]), store, Drawer(), learning=Learning(least=32))
+    last = {key: ask.latest(store, key) for key in ("pump 0", "pump 1")}
+    assert last["pump 1"].score > last["pump 1"].threshold
+    assert last["pump 0"].score < last["pump 0"].threshold
+    heat = ask.drift(store, 1)
+    assert heat.select("key", "why", "sensor").rows() == [("pump 1", "alerts", "heat")]
+
+
+def test_requests_leave_the_same_store_wherever_the_stream_ends(fleet: Fleet, tmp_path: Path) -> None:
+    frame = table(4, seed=3, faults={"pump 0": 100, "pump 1": 100})
+    learning = Learning(least=32)
+    for name, stops in (("straight", [None]), ("halting", [1, 8, 9, 4, 1, 1, 6, None])):
+        store = open_store(str(tmp_path / name), write=True)
+
+        def confirm(store: Store = store) -> None:
+            requests.ask(store, "confirm-normal", "pump 0", MIDNIGHT + 110 * EVERY)
+            requests.ask(store, "confirm-fault", "pump 1", MIDNIGHT + 110 * EVERY)
+
+        gates = {96 * 12: once(confirm)}
+        for stop in stops:
+            source = Gated(frame, gates, stop_after=stop)
+            run(fleet, source, store, Drawer(), budget="100/day", learning=learning)
+        store.close()
+    assert contents(tmp_path / "halting") == contents(tmp_path / "straight")
+    assert alerts_of(tmp_path / "straight", 300).keys() <= {"pump 1", "pump 2", "pump 3"}
+
+
+# Nights --------------------------------------------------------------------------------------------------------------
+
+
+def nightly(where: Path, bounds: Bounds = LOOSE, **options: Any) -> Adapting:
+    options = {"at": datetime.time(0, 0), "bounds": bounds, **options}
+    return Adapting(Nightly(**options), where)
+
+
+def judged(store: Store, many: int = 1) -> Callable[[], bool]:
+    return lambda: len(versions.trials(store)) >= many
+
+
+def state(store: Store) -> versions.Versions:
+    found = versions.Versions.load(store)
+    assert found is not None
+    return found
+
+
+def test_new_models_take_over_or_wait_and_the_old_ones_come_back(fleet: Fleet, store: Store, tmp_path: Path) -> None:
+    frame = table(4, seed=4, faults={"pump 2": 3 * DAY})
+    plain = tmp_path / "plain"
+    run(fleet, Frames(frame, [96]), plain, Drawer(), learning=FROZEN)
+    asked: dict[str, Request] = {}
+
+    def ask_for(kind: requests.Kind) -> Callable[[], bool]:
+        return once(lambda: asked.setdefault(kind, requests.ask(store, kind)))
+
+    seen: dict[str, list[float]] = {}
+
+    def scores() -> None:
+        seen["promoted"] = [ask.latest(store, f"pump {i}").threshold for i in range(ASSETS)]
+
+    back = ask_for("rollback")
+    gates = {
+        96 * 8: judged(store),
+        96 * 10: ask_for("promote"),
+        96 * 14: lambda: (scores(), back())[1],
+    }
+    said: list[str] = []
+    adapting = nightly(tmp_path / "s", STRICT)
+    run(fleet, Gated(frame, gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    assert any("version 2, learned in the night, waits (outside the bounds)" in line for line in said), said
+    assert requests.wait(store, asked["promote"], 0.0) == (
+        "version 2 is at work; tocsin rollback brings version 1 back"
+    )
+    assert requests.wait(store, asked["rollback"], 0.0) == (
+        "version 1 is at work again; tocsin promote brings version 2 back"
+    )
+    kept = versions.trials(store)[-1]
+    assert kept["fate"] == "promoted"
+    assert not Trial.of_json(kept["trial"]).promoted
+    other = open_store(str(plain))
+    for i in range(ASSETS):
+        ours, theirs = ask.latest(store, f"pump {i}"), ask.latest(other, f"pump {i}")
+        assert (ours.score, ours.p_value, ours.threshold) == (theirs.score, theirs.p_value, theirs.threshold)
+        assert seen["promoted"][i] != theirs.threshold
+    tail = MIDNIGHT + (14 * 24 + 24) * EVERY
+    ids = [ask.alerts(each, tail, most=10_000)["id"].to_list() for each in (store, other)]
+    other.close()
+    assert ids[0] == ids[1]
+    assert len(ids[0]) > 20
+
+
+def test_a_night_that_is_cut_off_is_done_again(fleet: Fleet, tmp_path: Path) -> None:
+    frame, kept = table(2.5, seed=5), []
+    for name in ("straight", "halting"):
+        store, place = open_store(str(tmp_path / name), write=True), tmp_path / f"{name}-"
+        adapting = nightly(place, how="refit", drifting=0.9)
+        if name == "halting":
+            for _ in range(4):  # none is long enough for a night
+                run(fleet, Frames(frame, [200], stop_after=2), store, Drawer(), learning=FROZEN, adapting=adapting)
+        source = Gated(frame, {len(frame) - len(frame) % 200: judged(store, 2)}, 200)
+        run(fleet, source, store, Drawer(), learning=FROZEN, adapting=adapting)
+        now = state(store)
+        assert now.at == now.last
+        assert now.past
+        kept.append([{k: v for k, v in each.items() if k != "version"} for each in versions.trials(store)])
+        store.close()
+    assert kept[0] == kept[1]
+    assert [each["fate"] for each in kept[0]] == ["promoted", "promoted"]
+    assert kept[0][0]["learned"] > DAY * ASSETS
+
+
+def test_the_history_is_whole_and_nothing_is_in_it_twice(fleet: Fleet, tmp_path: Path) -> None:
+    frame = table(1.5, seed=6)
+    store = open_store(str(tmp_path / "store"), write=True)
+    for stop in (1, 3, 1, 1, 2, 5, None):
+        run(
+            fleet, Frames(frame, [52], stop_after=stop), store, Drawer(), learning=FROZEN,
+            adapting=nightly(tmp_path / "store"),
+        )  # fmt: skip
+    run(fleet, Frames(frame, [52]), store, Drawer(), learning=FROZEN, adapting=nightly(tmp_path / "store"))
+    store.close()
+    files = sorted((tmp_path / "store-history").iterdir())
+    found = pl.concat(pl.read_parquet(file) for file in files)
+    assert len(files) > 3
+    known = found.select(pl.col(ASSET), pl.col(TIME).to_physical(), *SENSORS).rows()
+    assert known == frame.rows()[: len(known)]
+    numbers = [[int(part) for part in file.stem.split("-")] for file in files]
+    assert [first for first, _ in numbers[1:]] == [last + 1 for _, last in numbers[:-1]]
+
+
+def test_a_fleet_that_is_replaced_takes_over(tmp_path: Path) -> None:
+    fleet, frame, said = learned(tmp_path / "pumps"), table(2, seed=7), list[str]()
+    store = open_store(str(tmp_path / "store"), write=True)
+    gates = {
+        96 * 3: once(lambda: learned(tmp_path / "pumps", sensors=SENSORS[:2])),
+        96 * 6: once(lambda: learned(tmp_path / "pumps", seed=8)),
+    }
+    adapting = Adapting(beside=tmp_path / "store", fleet=tmp_path / "pumps")
+    run(fleet, Gated(frame, gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    assert "other features" in said[0]
+    assert said[1:] == [f"{tmp_path / 'pumps'} was replaced: its models are at work, as version 2"]
+    new = dict(
+        zip(Fleet.load(tmp_path / "pumps").keys, Fleet.load(tmp_path / "pumps").models["threshold"], strict=True)
+    )
+    assert ask.latest(store, "pump 1").threshold == new["pump 1"].as_py()
+    requests.ask(store, "rollback")
+    run(Fleet.load(tmp_path / "pumps"), Frames(frame, [96]), store, Drawer(), learning=FROZEN, adapting=adapting)
+    assert state(store).at == 1
+    store.close()
