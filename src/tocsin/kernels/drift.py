@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.sketch import Cells, cell_of
+from tocsin.kernels.sketch import Cells, cell_of, longest, widest
+from tocsin.kernels.tails import locate, pad_knots, slots_for
 
 
 @kernel
@@ -97,6 +98,44 @@ def distances(cells: Cells, others: Cells, out: NDArray[np.float64]) -> None:
     """Write `distance` of each cell, shape (n_cells, 3); costs one pass over the knots, some 2 ns each."""
     for cell in range(len(cells.totals)):
         distance(cells, others, cell, out[cell])
+
+
+@kernel
+def apart(values: NDArray[Any], offsets: NDArray[np.int64], cells: Cells, out: NDArray[np.float64]) -> None:
+    """Write how far the rows of each asset and feature are from a sketch, as seen at its knots, shape (n_cells,).
+
+    That is the Kolmogorov-Smirnov distance, less at the most what lies between two knots; NaN where there is nothing to
+    compare. Cost: 4 ns a value, with no sorting, and 3 ns a knot.
+    """
+    n_features, width = values.shape[0], slots_for(widest(cells))
+    padded, counts = np.empty(width + 1, cells.knots.dtype), np.empty(2 * width, np.int64)
+    slots = np.empty(longest(offsets), np.uint32)
+    for asset in range(len(offsets) - 1):
+        for feature in range(n_features):
+            cell = asset * n_features + feature
+            knots, below, upto = cell_of(cells, cell)
+            x = values[feature, offsets[asset] : offsets[asset + 1]]
+            pad_knots(knots, width, padded)
+            locate(x, padded, width, slots)
+            counts[:] = 0
+            rows = 0
+            for row in range(len(x)):
+                there = np.int64(x[row] == x[row])
+                counts[slots[row]] += there
+                rows += there
+            if rows == 0 or len(knots) == 0:
+                out[cell] = np.nan
+                continue
+            factor, other_factor = 1.0 / cells.totals[cell], 1.0 / rows
+            found, under = 0.0, counts[0]
+            for u in range(len(knots)):
+                at = under + counts[width + u + 1]  # those that equal the knot are under the next one, too
+                share = max(upto[u], 0.5 * (below[u] + upto[u])) * factor
+                last = u + 1 == len(knots) or knots[u + 1] != knots[u]
+                if last:
+                    found = max(found, abs(share - at * other_factor))
+                under = at + counts[u + 1]
+            out[cell] = found
 
 
 @kernel
