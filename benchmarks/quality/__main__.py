@@ -7,7 +7,7 @@ from importlib import import_module
 
 STUDIES = (
     "goals", "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl",
-    "periods", "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl",
+    "periods", "adapting", "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl",
 )  # fmt: skip
 
 for study in sys.argv[1:] or STUDIES:
