@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from benchmarks.measure import paired
 from benchmarks.quality.data import find
 from tocsin import ECOD
+from tocsin.fleet.pipeline import Pipeline
 from tocsin.panel import Panel
+from tocsin.stream.adapting.nightly import integrate
 from tocsin.stream.adapting.policy import LEARNED, learn_blocks, learnable, vouched
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.synth import pumps
@@ -166,6 +169,28 @@ def _regimes() -> None:
         print(f"| {rows} | " + " | ".join(f"{each:.1f}" for each in shares) + " |")
 
 
+def _nights() -> None:
+    clean, detector, stamp = made_up(TRAINING + 8), ECOD(half_life=7 * 144), pa.timestamp("ns", "UTC")
+    print(
+        "\nNights that are all promoted, half-life 7 days: alerts of the first models that are left on days 1, 3 and 7"
+    )
+    print("\n| begun with | " + " | ".join(FAULTS) + " |\n| --- " + "| --- " * len(FAULTS) + "|")
+    first = clean.cut(0, TRAINING * 144)
+    plain = Pipeline(detector).learn(first, stamp).models
+    again = integrate(detector, None, plain, [first], stamp, how="refit").models
+    for name, base in (("a fit", plain), ("a refit on the history", again)):
+        cells = []
+        for fault in FAULTS:
+            readings, models, found = clean.at_fault(fault), base, []
+            for day in range(TRAINING, TRAINING + 8):
+                panel = readings.cut(day * 144, (day + 1) * 144)
+                both = (detector.score_panel(each.to_models(), panel)[0].alert for each in (models, base))
+                found.append([alert.reshape(-1, 144) for alert in both])
+                models = integrate(detector, None, models, [panel], stamp).models
+            cells.append(kept(*(np.concatenate(each, axis=1) for each in zip(*found, strict=True)), 144))
+        print(f"| {name} | " + " | ".join(" / ".join(f"{x:.0f}" for x in cell) for cell in cells) + " |")
+
+
 def _turbine() -> None:
     frame = pl.read_csv(find("wind/T1.csv"), encoding="utf8-lossy")
     matrix = frame.select(pl.col(pl.Float64)).to_numpy()
@@ -203,5 +228,6 @@ def main() -> None:
     _faults()
     _blocks()
     _regimes()
+    _nights()
     _turbine()
     _cost()
