@@ -154,7 +154,7 @@ def drift(
 
     Notes
     -----
-    About 2 ns a kept value, so 0.5 µs a sensor of an asset. Where a sketch keeps all values, up to 256, the distance is
+    About 80 ns a kept value, so 15 µs a sensor of an asset. Where a sketch keeps all values, up to 256, the distance is
     exact. Otherwise it is a guess between its bounds, which are about the tail error of a sketch apart in the middle of
     a distribution, and closer towards its ends.
 
