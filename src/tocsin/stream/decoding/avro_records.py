@@ -158,7 +158,7 @@ class AvroRecords(Form):
         for i, row in enumerate(rows):
             values = ((name, row.get(name)) for name in fields_of(self.shape))
             if any(_is_wrong(value, text=name in roles) for name, value in values):
-                gathering.dead.append(fault_of(row, self.shape).letter(payloads[i]))
+                gathering.dead.append(fault_of(row, self.shape, text_numbers=True).letter(payloads[i]))
             else:
                 good.append(i)
         if not good:
