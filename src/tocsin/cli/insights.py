@@ -70,7 +70,7 @@ def asset(
     from tocsin.insights import ask
 
     def found(opened: Store) -> tuple[ask.Asset, list[dict[str, Any]]]:
-        start = None if since is None else _moment(since, ask.latest(opened, key).time)
+        start = None if since is None else moment(since, ask.latest(opened, key).time)
         return ask.asset(opened, key, start), ask.alerts(opened, start, key, insights_view.ALERTS_OF_ASSET).to_dicts()
 
     def plain(opened: Store) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def alerts(
 
     def rows(opened: Store) -> list[dict[str, Any]]:
         ask.check(opened)
-        start = None if since is None else _moment(since, ask.newest(opened))
+        start = None if since is None else moment(since, ask.newest(opened))
         return ask.alerts(opened, start, key, n).to_dicts()
 
     _tell(
@@ -138,6 +138,49 @@ def ops(
         lambda opened: {"seconds": rows(opened), "bytes": opened.size},
         lambda opened: insights_view.ops(rows(opened), opened.size),
     )
+
+
+@app.command()
+def drift(
+    store: StoreAddress,
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many assets.")] = 20,
+    watch: Watch = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which assets have drifted most from what their models take for normal, and in which sensor."""
+    from tocsin.cli import insights_view
+    from tocsin.insights import ask
+
+    def rows(opened: Store) -> list[dict[str, Any]]:
+        ask.check(opened)
+        return ask.drift(opened, n).to_dicts()
+
+    _tell(
+        store,
+        watch,
+        as_json,
+        lambda opened: {"assets": rows(opened)},
+        lambda opened: insights_view.drift(rows(opened)),
+    )
+
+
+@app.command()
+def trials(
+    store: StoreAddress,
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many, the newest first.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Tell what came of the last nights: which models took over, which wait, and why."""
+    from tocsin.cli import trials as shown
+    from tocsin.stream import versions
+
+    def rows(opened: Store) -> list[dict[str, Any]]:
+        return versions.trials(opened, n)
+
+    _tell(
+        store, None, as_json, lambda opened: {"trials": shown.plain(rows(opened))},
+        lambda opened: shown.nights(rows(opened)),
+    )  # fmt: skip
 
 
 def _tell(
@@ -183,7 +226,7 @@ def _watch(drawn: Callable[[], RenderableType], seconds: float) -> None:
         return
 
 
-def _moment(text: str, newest: int) -> int:
+def moment(text: str, newest: int) -> int:
     """Return a time, or how long before the newest one it is, in nanoseconds since 1970 UTC."""
     from datetime import UTC, datetime
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ALERTS_OF_ASSET = 5
 WIDTH = 60
 BLOCKS = "▁▂▃▄▅▆▇█"
+REASONS = {"alerts": "they alert too often", "drift": "they are too far from what is normal"}
 Row = Mapping[str, Any]
 
 
@@ -49,7 +50,7 @@ def asset(found: Asset, alerts_of_it: Sequence[Row]) -> RenderableType:
     facts = {
         "readings": f"{state.rows:,}, {count(state.alerts, 'alert')}",
         "model": f"version {state.version}",
-        "drift": None if not found.drift else listed([f"{name} {value}" for name, value in found.drift.items()]),
+        "drift": None if not found.drift else _drift(found.drift),
     }
     parts: list[RenderableType] = [title.append(told, style="not bold dim"), view.facts(facts), Text("")]
     parts.append(_sensors(found))
@@ -61,6 +62,32 @@ def asset(found: Asset, alerts_of_it: Sequence[Row]) -> RenderableType:
     if alerts_of_it:
         parts += [view.heading("Alerts", "newest first"), alerts(alerts_of_it, has_key=False)]
     return Group(*parts)
+
+
+def _drift(found: Mapping[str, Any]) -> str:
+    """Return the sensors that are farthest from what is normal, and whether that keeps them from being learned."""
+    far = [(name, *pair) for name, pair in found["sensors"].items() if pair[0] is not None]
+    far.sort(key=lambda each: -each[1])
+    told = listed([f"{name} {distance:.2f}" for name, distance, _ in far[:3]])
+    return told if found["why"] is None else f"{told}; its last rows are not learned: {REASONS[found['why']]}"
+
+
+def drift(rows: Sequence[Row]) -> RenderableType:
+    """Return one line an asset: how far its farthest sensor is from what is normal."""
+    if not rows:
+        return Text("Drift is not measured yet.")
+    table = _table()
+    table.add_column("Asset", style="bold", overflow="fold", min_width=12, max_width=24)
+    table.add_column("Measured", no_wrap=True)
+    table.add_column("Sensor", overflow="fold", max_width=22)
+    for name in ("Distance", "Normal\nup to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        over = Text("" if row["why"] is None else row["why"], style="red")
+        figures = [f"{row[name]:.2f}" for name in ("distance", "bound")]
+        table.add_row(Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", Text(row["sensor"]), *figures, over)
+    return table
 
 
 def _sensors(found: Asset) -> RenderableType:

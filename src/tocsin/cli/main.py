@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.adapting import confirm, promote, rollback
 from tocsin.cli.billion import billion
 from tocsin.cli.compete import compete
 from tocsin.cli.demo import demo
@@ -33,7 +34,22 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (demo, fit, score, explain, compete, features, detect, generate, billion, info, update):
+for command in (
+    demo,
+    fit,
+    score,
+    explain,
+    compete,
+    features,
+    detect,
+    generate,
+    billion,
+    info,
+    update,
+    confirm,
+    promote,
+    rollback,
+):
     app.command()(command)
 app.add_typer(insights, name="insights")
 

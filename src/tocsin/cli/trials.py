@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -39,6 +41,28 @@ def show(console: Console, found: Trial) -> None:
         console.print(view.bullets(list(found.reasons), style="yellow"))
 
 
+def plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is kept of nights as JSON values."""
+    return [{**row, "trial": None if row["trial"] is None else json.loads(row["trial"])} for row in rows]
+
+
+def nights(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Return one line a night: what became of the models that it made, and why."""
+    from tocsin.cli.insights_view import moment_of
+    from tocsin.stream.adapting.verdict import Trial
+
+    if not rows:
+        return Text("No models have been on trial yet.")
+    table = _table("Night", "Version", "", "Learned", "Held back", "Why")
+    for row in rows:
+        style = {"promoted": "green", "waits": "yellow"}.get(row["fate"], "red")
+        why = [row["why"]] if row["trial"] is None else list(Trial.of_json(row["trial"]).reasons)
+        rows_of = [f"{row[name]:,}" if name in row else "–" for name in ("learned", "held")]
+        night = f"{moment_of(row['made']):%Y-%m-%d %H:%M}"
+        table.add_row(night, str(row["version"]), Text(row["fate"], style=style), *rows_of, "; ".join(why))
+    return table
+
+
 def _counts(found: Trial) -> str:
     watched = f"{count(found.assets, 'asset')}, {found.asset_days:,.0f} asset-days"
     differ = f"{found.appeared:,} appear, {found.vanished:,} vanish, {found.changed:,} change their cause"
@@ -48,7 +72,17 @@ def _counts(found: Trial) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=0)
     for name in columns:
-        right = name in ("Alerts", "Faults", "Before", "After", "Delay before", "Delay after")
+        right = name in (
+            "Alerts",
+            "Version",
+            "Learned",
+            "Held back",
+            "Faults",
+            "Before",
+            "After",
+            "Delay before",
+            "Delay after",
+        )
         table.add_column(name, justify="right" if right else "left", no_wrap=right, overflow="fold")
     return table
 

@@ -173,8 +173,8 @@ class Budget:
 
     # Learning and judging --------------------------------------------------------------------------------------------
 
-    def begin(self, detector: Detector, models: Models, *, rows_per_day: float) -> None:
-        """Start from what training says of the scores of all assets; asset ``i`` has slot ``i``.
+    def begin(self, detector: Detector, models: Models, *, rows_per_day: float, slots: Ints | None = None) -> None:
+        """Start from what training says of the scores of all assets.
 
         May be called again when models are replaced: tails are then read anew, and the limit goes on from where it is.
 
@@ -186,6 +186,8 @@ class Budget:
             Of all assets.
         rows_per_day : float
             How many rows of all assets together are expected a day. Only the first hours rest on it.
+        slots : ndarray of shape (n_assets,), int64, optional
+            The place of each asset; by default in their order.
 
         Raises
         ------
@@ -196,9 +198,9 @@ class Budget:
             raise ParameterError(f"rows_per_day must be a number above 0, not {rows_per_day!r}")
         course, n_assets = self._course, len(models)
         course.ratio = detector._rank_ratio()
-        self._grow(n_assets)
-        slots = np.arange(n_assets)
-        tails, bends = self._read(models, slots)
+        slots = np.arange(n_assets) if slots is None else slots
+        self._grow(int(slots.max(initial=-1)) + 1)
+        tails, bends = self._read(models, np.arange(n_assets))
         spread = tails[:, kernels.START] - tails[:, kernels.MEDIAN]
         told = (spread > 0.0) & np.isfinite(tails[:, kernels.SCALE])
         own, bends = tails[told, kernels.SCALE] / spread[told], bends[np.isfinite(bends)]

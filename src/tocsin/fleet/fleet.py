@@ -357,6 +357,15 @@ class Fleet:
         fleet._models, fleet._alerts = ModelTable(models), alerts
         return fleet
 
+    def with_models(self, models: ModelTable, version: int) -> Self:
+        """Return a fleet of the same kind with other models, which come without training alerts."""
+        other = type(self)(self.detector, **asdict(self.columns), recipe=self.recipe)
+        other.features, other.dtype, other.version = self.features, self.dtype, version
+        self._fitted()
+        assert self._alerts is not None
+        other._models, other._alerts = models, self._alerts.slice(0, 0)
+        return other
+
     @property
     def models(self) -> pa.Table:
         """One row an asset: key, rows, first_time, last_time, threshold, version, and the detector's state."""

@@ -67,7 +67,12 @@ class Latest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asset:
-    """An asset: its latest state, its windows (see `windows`), its score's series, and drift if that is measured."""
+    """An asset: its latest state, its windows (see `windows`), its score's series, and drift if that is measured.
+
+    `drift` says when it was measured (`time`, in nanoseconds), `why` the rows were held back from learning ("alerts",
+    "drift", or None if they were not), and of each of `sensors` its distance from what is normal, from 0 to 1, and up
+    to where that is taken for normal.
+    """
 
     latest: Latest
     windows: pl.DataFrame
@@ -137,12 +142,12 @@ def asset(
     """
     sensors, state = _state(store, key)
     found = _latest(key, sensors, state.heads[0], state.values[0])
-    drift = store.get(DRIFT + asset_id(key))
+    drift, names = store.get_many([DRIFT + asset_id(key), records.DRIFT_NAMES])
     return Asset(
         found,
         _windows(sensors, state),
         _series(store, key, sensors, state, 0, since, until, level),
-        None if drift is None else json.loads(drift),
+        None if drift is None or names is None else _drift(drift, json.loads(names)),
     )
 
 
@@ -215,6 +220,48 @@ def ops(store: Store, since: int | None = None, most: int = 60) -> pl.DataFrame:
     return pl.DataFrame({"time": times, **columns}).fill_nan(None)
 
 
+def drift(store: Store, n: int = 20) -> pl.DataFrame:
+    """Return the assets that have drifted most, of those of which it is measured, and which of their sensors most.
+
+    First those whose last rows were held back from learning, or are known to have drifted; then by how far a sensor is,
+    as a share of what is taken for normal.
+
+    Returns
+    -------
+    polars.DataFrame
+        key (of a very long one the beginning), time, why ("alerts", "drift", or null), sensor, distance (from 0, as it
+        was, to 1, no overlap), bound.
+    """
+    names = store.get(records.DRIFT_NAMES)
+    schema = {
+        "key": pl.String, "time": TIME, "why": pl.String, "sensor": pl.String, "distance": pl.Float64,
+        "bound": pl.Float64,
+    }  # fmt: skip
+    sensors: list[str] = [] if names is None else json.loads(names)
+    kind = records.drift_type(len(sensors))
+    found = [(key, value) for key, value in store.scan(Span.of_prefix(DRIFT)) if len(value) == kind.itemsize]
+    if not found or not sensors:
+        return pl.DataFrame(schema=schema)
+    table = np.frombuffer(b"".join(value for _, value in found), kind)
+    distances, bounds = (np.nan_to_num(table[name]) for name in ("distances", "bounds"))
+    shares = distances / np.maximum(bounds, 1e-9)
+    worst, rows = shares.argmax(axis=1), np.arange(len(table))
+    order = np.lexsort((-shares[rows, worst], table["why"] == 0))[:n]
+    lines = [
+        (
+            found[row][0].removeprefix(DRIFT).decode("utf-8", "replace"),
+            int(table["time"][row]),
+            records.WHY[table["why"][row]],
+            sensors[worst[row]],
+            float(distances[row, worst[row]]),
+            float(bounds[row, worst[row]]),
+        )
+        for row in order
+    ]
+    plain = {**schema, "time": pl.Int64}
+    return pl.DataFrame(lines, schema=plain, orient="row").with_columns(pl.col("time").cast(TIME))
+
+
 def newest(store: Store) -> int:
     """Return when the newest reading of all assets was, in nanoseconds since 1970 UTC."""
     check(store)
@@ -256,6 +303,17 @@ def _state(store: Store, key: str) -> tuple[tuple[str, ...], State]:
         if value is not None:
             state.unpack(level, np.zeros(1, np.int64), [value])
     return sensors, state
+
+
+def _drift(value: bytes, sensors: list[str]) -> dict[str, Any] | None:
+    """Return when an asset's drift was measured, why its rows were held back, and each sensor's distance and bound."""
+    kind = records.drift_type(len(sensors))
+    if len(value) != kind.itemsize:
+        return None
+    row = np.frombuffer(value, kind)[0]
+    figures = zip(row["distances"].tolist(), row["bounds"].tolist(), strict=True)
+    told = {name: [None if np.isnan(one) else one for one in pair] for name, pair in zip(sensors, figures, strict=True)}
+    return {"time": int(row["time"]), "why": records.WHY[row["why"]], "sensors": told}
 
 
 def _windows(sensors: tuple[str, ...], state: State) -> pl.DataFrame:

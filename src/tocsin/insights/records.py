@@ -46,6 +46,10 @@ LEVELS = {"minute": MINUTE, "hour": 60 * MINUTE, "day": 1440 * MINUTE}
 """How many nanoseconds a window of each level has."""
 PER = {"minute": 15, "hour": 24, "day": 32}
 """How many windows of each level lie together: all assets' of a quarter of an hour, of a day, of 32 days."""
+DRIFT_NAMES = b"i/e"
+"""Where the names are of what drift is measured of."""
+WHY = (None, "alerts", "drift")
+"""Why an asset's last rows were held back from learning, or are known to have drifted; None if they were not."""
 _LETTER = {"minute": b"m", "hour": b"h", "day": b"d"}
 _MIDDLE = 1 << 63
 
@@ -70,6 +74,12 @@ def fixed_type(level: int, sensors: int) -> np.dtype[Any]:
 def series_type(sensors: int) -> np.dtype[Any]:
     """Return the layout of what is kept of a past window: channel 0 is the score."""
     return np.dtype([("rows", "<u4"), ("alerts", "<u4"), ("channels", SUMMARY, (sensors + 1,))])
+
+
+def drift_type(sensors: int) -> np.dtype[Any]:
+    """Return the layout of an asset's drift: how far each sensor's last rows are from what is normal."""
+    figures: list[Any] = [("distances", "<f4", (sensors,)), ("bounds", "<f4", (sensors,))]
+    return np.dtype([("time", "<i8"), ("why", "<i8"), *figures])
 
 
 def asset_id(key: str) -> bytes:
@@ -160,9 +170,27 @@ def ops_put(second: int, figures: Mapping[str, float]) -> tuple[bytes, bytes]:
     return OPS + whole(second), row.tobytes()
 
 
-def drift_put(key: str, found: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return the record of an asset's drift: whatever JSON says of it."""
-    return DRIFT + asset_id(key), json.dumps(dict(found), separators=(",", ":")).encode()
+def drift_values(
+    times: NDArray[np.int64],
+    why: NDArray[np.int8],
+    distances: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+) -> list[bytes]:
+    """Return what is kept of the drift of some assets; distances and bounds have the shape (n_assets, n_sensors)."""
+    made = np.zeros(len(times), drift_type(distances.shape[1]))
+    made["time"], made["why"], made["distances"], made["bounds"] = times, why, distances, bounds
+    blob, size = made.tobytes(), made.itemsize
+    return [blob[at : at + size] for at in range(0, len(blob), size)]
+
+
+def drift_put(key: str, value: bytes) -> tuple[bytes, bytes]:
+    """Return the record of an asset's drift."""
+    return DRIFT + asset_id(key), value
+
+
+def drift_names(sensors: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the record that says of what drift is measured: sensors, or what a recipe makes of them."""
+    return DRIFT_NAMES, json.dumps(list(sensors), separators=(",", ":")).encode()
 
 
 def meta_put(sensors: Sequence[str], assets: int) -> tuple[bytes, bytes]:

@@ -20,12 +20,12 @@ ROWS_PER_DAY = 1440.0
 DAY = 86_400_000_000_000
 
 
-def begin(budget: Budget, detector: Detector, models: ModelTable, spans: Ints) -> None:
+def begin(budget: Budget, detector: Detector, models: ModelTable, spans: Ints, slots: Ints) -> None:
     """Start a budget from what training says; `spans` are the nanoseconds that each model's training took, or 0."""
     plain = models.to_models()
     known = spans > 0
     daily = np.where(known, plain.rows / np.maximum(spans, 1) * DAY, ROWS_PER_DAY)
-    budget.begin(detector, plain, rows_per_day=max(float(daily.sum()), 1.0))
+    budget.begin(detector, plain, rows_per_day=max(float(daily.sum()), 1.0), slots=slots)
 
 
 def pack(budget: Budget, slots: Ints) -> pa.Table:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,13 @@ class Journal:
         self._turn, self._owed = 0, 0.0
         self._first = 1
         self._n_keys = 0
+        self.archived: int | None = None
+        """Up to which number entries are kept elsewhere, too; those that are not stay. None keeps none for that."""
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest entry that is kept."""
+        return self._first
 
     # Going on --------------------------------------------------------------------------------------------------------
 
@@ -96,6 +104,21 @@ class Journal:
             notes, rows = _entry(value)
             behind = marks < number
             yield Entry(number, rows if behind.all() else rows.of(behind[rows.slots]), notes, behind)
+
+    def rows(self, first: int, last: int, stop: Event) -> Iterator[Arrivals]:
+        """Give the rows of some entries, one entry at a time; may be called in another thread.
+
+        Raises
+        ------
+        InterruptedError
+            If `stop` is set before all have been given.
+        """
+        for number in range(first, last + 1):
+            if stop.is_set():
+                raise InterruptedError
+            value = self._store.get(ENTRIES + number.to_bytes(8, "big"))
+            if value is not None:
+                yield _entry(value)[1]
 
     # Putting down ----------------------------------------------------------------------------------------------------
 
@@ -141,6 +164,8 @@ class Journal:
     def _dropped(self) -> list[Span]:
         """Return the entries that every part has by now."""
         oldest = min(self._marks, default=self.number) + 1
+        if self.archived is not None:
+            oldest = min(oldest, self.archived + 1)
         if oldest <= self._first:
             return []
         span = Span(ENTRIES + self._first.to_bytes(8, "big"), ENTRIES + oldest.to_bytes(8, "big"))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tocsin.detectors.anchor import PREFIX as ANCHOR
 from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, ParameterError
+from tocsin.features.recipe import MEMORY
 from tocsin.fleet.arena import Arena
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
@@ -27,6 +28,7 @@ from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
 from tocsin.stream.adapting.policy import LEARNED, REFERENCE, learn_blocks, vouched
 from tocsin.stream.adapting.regimes import adopt
+from tocsin.stream.drifts import Found
 from tocsin.stream.learning import Learning
 
 Ints = NDArray[np.int64]
@@ -118,6 +120,8 @@ class Live:
         self.pipeline = Pipeline(detector, fleet.recipe)
         self.features, self.dtype, self.learning, self.explain = fleet.features, fleet.dtype, learning, explain
         self.counts, self.budget = Counts(), budget
+        self.found: list[Found] | None = None
+        """What was found of blocks is put here, if somebody asks for it."""
         kinds = fleet.models.schema
         self.key_type, self.time_type = kinds.field("key").type, kinds.field("first_time").type
         if fleet.columns.time is not None and not pa.types.is_timestamp(self.time_type):
@@ -145,6 +149,19 @@ class Live:
         numbers["block"][slots] = self.learning.block(models.rows)
         for name in ("pending", "pending_times", "held", "held_times"):
             self.arena.arrays[name].clear(slots)
+
+    def replace(self, slots: Ints, table: ModelTable) -> None:
+        """Let other models take over between two rows: what a recipe remembers of the last rows goes on."""
+        numbers, arrays = self.arena.numbers, self.arena.arrays
+        going = slots[numbers["begun"][slots] & numbers["known"][slots]]
+        remembered = {name: each.take(going) for name, each in arrays.items() if name.startswith(f"{STATE}{MEMORY}")}
+        last = numbers["last_time"][going]
+        self.place(slots, table)
+        numbers["begun"][going], numbers["last_time"][going] = True, last
+        for name, entry in remembered.items():
+            arrays[name].put(going, entry)
+        for name in ("waiting", "waiting_times"):
+            arrays[name].clear(slots)
 
     def models(self, slots: Ints, keys: pa.Array) -> ModelTable:
         """Return the models of slots that have one, as a fleet keeps them."""
@@ -332,6 +349,10 @@ class Live:
         panel = self._rows("pending", slots, keys)
         lesson = learn_blocks(self.pipeline.detector, self._take(slots), panel, self.learning.rule)
         self._put(slots, lesson.models)
+        if self.found is not None and not self.pipeline.detector.temporal:
+            assert panel.times is not None
+            ends = panel.times[panel.offsets[1:] - 1]
+            self.found.append(Found(slots, ends, lesson.why, lesson.found[:, :-1], lesson.bounds[:, :-1]))
         learned, numbers = lesson.why == LEARNED, self.arena.numbers
         numbers["version"][slots] += learned
         numbers["block"][slots] = self.learning.block(lesson.models.rows)
@@ -345,10 +366,26 @@ class Live:
         if len(back):
             self._keep("held", slots[back], panel.take_assets(back), MOST_HELD)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what the detector looks at."""
+        return self._made
+
+    def held(self, slot: int) -> int:
+        """Return how many rows of an asset are held back."""
+        return int(self.arena.arrays["held_times"].sizes[slot])
+
+    def discard(self, slot: int) -> bool:
+        """Forget what was held back of an asset, as it was a fault; return whether there was any."""
+        there = self.held(slot) > 0
+        for name in ("held", "held_times"):
+            self.arena.arrays[name].clear(np.array([slot]))
+        return there
+
     def adopt(self, slot: int, key: pa.Array) -> bool:
         """Take what was held back of an asset for normal, as somebody has confirmed; return whether there was any."""
         slots = np.array([slot])
-        if not self.arena.arrays["held_times"].sizes[slot]:
+        if not self.held(slot):
             return False
         self._put(slots, adopt(self.pipeline.detector, self._take(slots), self._rows("held", slots, key)))
         self.arena.numbers["version"][slot] += 1

@@ -23,7 +23,9 @@ from tocsin.insights.base import Store
 from tocsin.insights.recorder import Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
+from tocsin.stream.adaptation import Adaptation, Adapting
 from tocsin.stream.alerts import alerts_of
+from tocsin.stream.identity import identity
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
 from tocsin.stream.live import Live, Outcome, together
@@ -35,6 +37,7 @@ from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, DeadLetter, Fet
 T = TypeVar("T")
 EPOCH = 600_000_000_000
 """Nanoseconds of event time after which what concerns the whole fleet is looked at."""
+NOTHING = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
 IDLE = 0.25
 """Seconds to wait for a first reading before looking whether there is something else to do."""
 
@@ -59,6 +62,8 @@ class Options:
         What alarms are held to; without it, each reading above its model's threshold is an alert.
     long : bool, default False
         Whether a reading holds one sensor's value.
+    adapting : Adapting
+        What else changes models: nights, and the fleet's folder.
     """
 
     learning: Learning = field(default_factory=Learning)
@@ -68,6 +73,7 @@ class Options:
     explain: int = 3
     budget: Budget | None = None
     long: bool = False
+    adapting: Adapting = field(default_factory=Adapting)
 
 
 @dataclass(slots=True)
@@ -138,6 +144,9 @@ class Runner:
         self._sensors = pl.Enum(fleet.features)
         self._recorder = Recorder(store, fleet.features)
         self._journal = Journal(store, self._pack)
+        self._adaptation = Adaptation(
+            store, fleet, self.live, self._journal, options.adapting, options.budget, say, long=options.long
+        )
         self._newest = NEVER
         self._named = 0
         self._positions: Positions = {}
@@ -162,14 +171,22 @@ class Runner:
         """
         with self._store.alone("stream"):
             self._resume()
-            while not self._stop.is_set():
-                self._outbox.check()
-                batch = self._gather()
-                if batch is not None:
-                    self._take(batch)
-                elif self._source.ended:
-                    self._release()
-                    break
+            try:
+                self._go_on()
+            finally:
+                self._adaptation.close()
+
+    def _go_on(self) -> None:
+        while not self._stop.is_set():
+            self._outbox.check()
+            self._adapt()
+            batch = self._gather()
+            if batch is not None:
+                self._take(batch)
+            elif self._source.ended:
+                self._release()
+                break
+        self._adapt(last=True)
 
     # Going on --------------------------------------------------------------------------------------------------------
 
@@ -200,10 +217,12 @@ class Runner:
         self._ordering.arena.grow(len(self._roster))
         for entry in self._journal.entries(len(self._roster)):
             self._again(entry.rows, entry.notes, entry.behind)
+            self._adaptation.again(entry.notes.get("acts", ()), entry.behind, self._roster)
         if budget is not None and held:
             alarms.resume(budget, self._store)
         elif budget is not None:
             self._begin_budget(budget)
+        self._adaptation.resume(self._roster)
         self._newest = head["newest"]
         self._recorder.resume()
         self._positions = head["positions"]
@@ -217,6 +236,7 @@ class Runner:
         self.live.arena.grow(len(slots))
         self._ordering.arena.grow(len(slots))
         self.live.place(slots, models)
+        self._adaptation.begin(self._roster)
         if self._options.budget is not None:
             self._begin_budget(self._options.budget)
         for puts in self._journal.begin(len(slots), self._roster.since(0)):
@@ -228,7 +248,7 @@ class Runner:
         first, last = (self.live.arena.numbers[name][known] for name in ("first_time", "last_time"))
         spans = np.where((first == NEVER) | (last == NEVER), 0, last - first)
         models = self.live.models(known, self._roster.keys(known))
-        alarms.begin(budget, self._fleet.detector, models, spans)
+        alarms.begin(budget, self._fleet.detector, models, spans, known)
 
     def _pack(self, slots: NDArray[np.int64]) -> list[pa.Table]:
         """Return what a part of the journal holds."""
@@ -300,22 +320,33 @@ class Runner:
         """Look at what concerns the whole fleet; `now` is a whole number of epochs of event time."""
         if self._options.budget is not None and self._newest != NEVER:
             self._options.budget.epoch(now)
+        if self._newest != NEVER:
+            self._adaptation.mark(now)
         self._retained.append(now)
 
     def _notes(self) -> dict[str, Any]:
         """Return what rows are judged by beside the models."""
-        budget = self._options.budget
-        return {} if budget is None else {"rule": budget.rule}
+        budget, noted = self._options.budget, self._adaptation.note()
+        return noted if budget is None else {"rule": budget.rule, **noted}
 
     def _release(self) -> None:
         """Judge what waits for later readings, as none will come."""
         slots = np.arange(len(self._roster))
         released = self._ordering.release(slots, self._roster)
         if len(released.slots):
-            nothing = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
             batch = Batch(fetched=time.time())
             outcomes = self._judge(released)
-            self._commit([nothing], [{**self._notes(), "release": True}], None, outcomes, batch)
+            self._commit([NOTHING], [{**self._notes(), "release": True}], None, outcomes, batch)
+
+    def _adapt(self, *, last: bool = False) -> None:
+        """Let models change by more than what comes in, and commit."""
+        acts = self._adaptation.due(last=last)
+        if acts is None:
+            return
+        self._ordering.arena.grow(len(self._roster))
+        if self._adaptation.renewed and self._options.budget is not None:
+            self._begin_budget(self._options.budget)
+        self._commit([NOTHING], [{**self._notes(), "acts": acts}], None, [], Batch(fetched=time.time()))
 
     def _arrivals(self, frame: pl.DataFrame) -> Arrivals:
         slots = self._roster.slots_of(frame[KEY])
@@ -362,6 +393,8 @@ class Runner:
             puts.append(alarms.put(self._options.budget))
         for watcher in self._watchers:
             puts += watcher.changes()
+        changes = self._adaptation.changes(notes, len(self._roster))
+        puts, deletes = puts + changes.puts, deletes + changes.deletes
         if self._retained:
             changes = self._recorder.retain(self._retained[-1])
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
@@ -369,6 +402,7 @@ class Runner:
         self._patiently(partial(self._store.commit, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
         self._outbox.committed()
         self._recorder.committed()
+        self._adaptation.committed()
         self._retained.clear()
         self._source.committed(self._positions)
         batch.committed, batch.lag = time.time(), self._source.lag
@@ -393,17 +427,6 @@ class Runner:
                 if said:
                     self._say(f"{what} is back; going on")
                 return done
-
-
-def identity(fleet: Fleet) -> dict[str, Any]:
-    """Return what must not change about a fleet for a store to go on with it, as JSON values."""
-    return {
-        "detector": type(fleet.detector).__name__,
-        "parameters": dict(sorted(fleet.detector.get_params().items())),
-        "features": list(fleet.features),
-        "recipe": None if fleet.recipe is None else fleet.recipe.to_dict(),
-        "precision": fleet.dtype.name,
-    }
 
 
 def _together(parts: Sequence[Fetched]) -> Fetched:

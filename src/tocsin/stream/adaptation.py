@@ -1,0 +1,511 @@
+"""How a stream's models change by more than what comes in: by requests, at night, and with the fleet's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.detectors.budget import Budget
+from tocsin.errors import DataError, FleetError, OutputError, TocsinError, did_you_mean
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.models import ModelTable
+from tocsin.insights.base import Store
+from tocsin.insights.recorder import Changes
+from tocsin.stream import drifts, requests
+from tocsin.stream.history import History
+from tocsin.stream.identity import models_in, other
+from tocsin.stream.journal import Journal
+from tocsin.stream.live import Live
+from tocsin.stream.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.requests import Request
+from tocsin.stream.roster import Roster
+from tocsin.stream.versions import Versions, sweep, trial_put, trials
+
+LOOK, RETRY = 1.0, 10.0
+"""Seconds between two looks for requests, and after which what could not be written is tried again."""
+MEASURED = DAY // 4
+"""How often drift is measured under the policy nightly, in nanoseconds of event time."""
+LEAVE = 1.5
+"""Seconds that a file of the history has to be left when the stream ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapting:
+    """What may change a stream's models.
+
+    Parameters
+    ----------
+    nightly : Nightly, optional
+        When and how they are learned anew.
+    beside : Path, optional
+        What the folders of past readings and former models are called, before ``-history`` and ``-fleets``; without it
+        there are neither nights nor ways back.
+    fleet : Path, optional
+        The fleet's folder: models that are saved there take over.
+    """
+
+    nightly: Nightly | None = None
+    beside: Path | None = None
+    fleet: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Archived:
+    last: int
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    mark: int
+    found: drifts.Found
+
+
+class Adaptation:
+    """What the runner asks between two batches, and with each commit.
+
+    Parameters
+    ----------
+    store : Store
+    fleet : Fleet
+    live : Live
+        Its models are changed here.
+    journal : Journal
+        Keeps entries until they are in the history.
+    adapting : Adapting
+    budget : Budget or None
+    say : callable
+        Is given a line of news.
+    long : bool
+        Whether a reading holds one sensor's value.
+
+    Raises
+    ------
+    ParameterError
+        If the detector cannot be learned as is asked.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        live: Live,
+        journal: Journal,
+        adapting: Adapting,
+        budget: Budget | None,
+        say: Callable[[str], None],
+        *,
+        long: bool = False,
+    ) -> None:
+        self._store, self._fleet, self._live, self._journal, self._say = store, fleet, live, journal, say
+        self._adapting, self._budget, self._stop = adapting, budget, Event()
+        self._versions = Versions()
+        self._roster = Roster()
+        self._found = live.found = list[drifts.Found]()
+        nightly, beside = adapting.nightly, adapting.beside
+        self._fleets = None if beside is None else beside.with_name(f"{beside.name}-fleets")
+        self._history: History | None = None
+        self._night: Night | None = None
+        if nightly is not None:
+            nightly.check(fleet.detector)
+            if beside is None or self._fleets is None:
+                raise FleetError("a stream that learns at night needs a folder for past readings; say which")
+            folder = beside.with_name(f"{beside.name}-history")
+            kept: dict[str, Any] = {"age": nightly.keep, "size": nightly.size}
+            self._history = History(folder, fleet.features, fleet.dtype, long=long, **kept)
+            self._night = Night(fleet, self._history, nightly, self._fleets, self._stop)
+        self._marks: list[int] = []
+        self._puts: list[tuple[bytes, bytes]] = []
+        self._deletes: list[bytes] = []
+        self._dirty = False
+        self.renewed = False
+        self._looked, self._paused = -np.inf, -np.inf
+        self._job: Thread | None = None
+        self._done: SimpleQueue[_Archived | _Measured | Made] = SimpleQueue()
+        self._measured: int | None = None
+        self._to_measure: tuple[int, int] | None = None
+        self._refused: str | None = None
+
+    # Beginning and ending --------------------------------------------------------------------------------------------
+
+    def begin(self, roster: Roster) -> None:
+        """Begin with a new store."""
+        self._roster = roster
+        self._versions = Versions(learned={1: 0}, source=self._source())
+        self._begun()
+
+    def resume(self, roster: Roster) -> None:
+        """Go on with a store, after its journal was run through."""
+        self._roster = roster
+        found = Versions.load(self._store)
+        self._versions = found or Versions(source=self._source())
+        versions = self._versions
+        versions.archived = max(versions.archived, self._journal.first - 1)
+        versions.cuts = [cut for cut in versions.cuts if cut > versions.archived]
+        self._begun()
+
+    def _begun(self) -> None:
+        self._found.clear()
+        versions = self._versions
+        if self._history is None:
+            versions.cuts, versions.due = [], None
+            self._journal.archived = None
+        else:
+            self._journal.archived = versions.archived
+        self._dirty = True
+
+    def close(self) -> None:
+        """Stop what goes on beside the stream; a night that is not over is done again at the next start."""
+        self._stop.set()
+        if self._job is not None:
+            self._job.join(LEAVE)
+
+    def _source(self) -> str | None:
+        return None if self._adapting.fleet is None else models_in(self._adapting.fleet)
+
+    # What the runner asks --------------------------------------------------------------------------------------------
+
+    def mark(self, now: int) -> None:
+        """Hear that the newest event time passes a mark."""
+        if self._history is not None:
+            self._marks.append(now)
+
+    def note(self) -> dict[str, Any]:
+        """Return what is noted of the rows that come next: the mark that they are the first after."""
+        if not self._marks:
+            return {}
+        found = {"mark": self._marks[-1]}
+        self._marks.clear()
+        return found
+
+    def due(self, *, last: bool = False) -> list[dict[str, Any]] | None:
+        """Do what is to be done between two batches; return what is to be noted of it, None if nothing was done.
+
+        Looks for requests once a second, and if it is the `last` time.
+        """
+        acts: list[dict[str, Any]] = []
+        done = self._finished()
+        now = time.monotonic()
+        if last or now - self._looked >= LOOK:
+            self._looked = now
+            done |= self._asked(acts)
+            done |= self._replaced()
+        self._go_on()
+        return acts if done else None
+
+    def changes(self, notes: Sequence[Mapping[str, Any]], n_slots: int) -> Changes:
+        """Return what a commit is to do beside the rest; called when its entries have their numbers."""
+        first = self._journal.number - len(notes)
+        for place, note in enumerate(notes):
+            if "mark" in note:
+                self._cut(int(note["mark"]), first + place)
+        if self._found:
+            self._puts += drifts.puts(self._found, self._roster, self._live.outputs)
+            self._found.clear()
+        puts, deletes = [*self._puts], [*self._deletes]
+        if self._dirty:
+            puts.append(self._versions.put())
+        if self.renewed:
+            puts += self._journal.renew(n_slots)
+        return Changes(puts, deletes, [])
+
+    def committed(self) -> None:
+        """Hear that the last changes are safe."""
+        self._puts.clear()
+        self._deletes.clear()
+        if self.renewed and self._fleets is not None:
+            sweep(self._fleets, self._versions.kept)
+        self._dirty = self.renewed = False
+        self._go_on()
+
+    def again(self, acts: Sequence[Mapping[str, Any]], behind: NDArray[np.bool_], roster: Roster) -> None:
+        """Do again what was noted, to assets that have not seen it yet."""
+        for act in acts:
+            if behind[act["slot"]]:
+                self._act(act, roster)
+
+    # Requests --------------------------------------------------------------------------------------------------------
+
+    def _asked(self, acts: list[dict[str, Any]]) -> bool:
+        """Do what was asked for; return whether anything was."""
+        found, keys = requests.asked(self._store)
+        keys = [key for key in keys if key not in self._deletes]
+        if not keys:
+            return False
+        for request in found:
+            try:
+                said = self._do(request, acts)
+            except TocsinError as error:
+                said = f"nothing has changed: {error}"
+            self._puts.append(requests.answer(request, said))
+            self._say(f"asked to {request.kind}: {said}")
+        self._deletes += [*keys, *requests.stale(self._store)]
+        return True
+
+    def _do(self, request: Request, acts: list[dict[str, Any]]) -> str:
+        if request.kind == "promote":
+            return self._promote()
+        if request.kind == "rollback":
+            return self._roll_back()
+        slot = self._roster.slot(request.asset or "")
+        if slot is None:
+            names = self._roster.since(0)
+            raise FleetError(f"there is no asset {request.asset!r}{did_you_mean(request.asset or '', names)}")
+        if request.kind == "confirm-fault":
+            said = self._fault(slot, request, acts)
+        else:
+            said = self._normal(slot, request, acts)
+        return f"{request.asset}: {'; '.join(said)}"
+
+    def _fault(self, slot: int, request: Request, acts: list[dict[str, Any]]) -> list[str]:
+        said = []
+        if self._noted({"do": "confirm", "slot": slot, "at": request.at, "real": True}, acts):
+            said.append("its alarm is not charged to the budget")
+        if self._noted({"do": "discard", "slot": slot}, acts):
+            said.append("what was held back is not learned")
+        return said or ["nothing of it is learned while it alerts"]
+
+    def _normal(self, slot: int, request: Request, acts: list[dict[str, Any]]) -> list[str]:
+        said = []
+        if self._noted({"do": "confirm", "slot": slot, "at": request.at, "real": False}, acts):
+            said.append("its alarm counts as false")
+        rows = self._live.held(slot)
+        if self._live.learning.online:
+            try:
+                if self._noted({"do": "adopt", "slot": slot}, acts):
+                    return [*said, f"{rows:,} rows that were held back are normal from now on"]
+            except DataError as error:
+                return [*said, f"what was held back cannot be learned: {error}"]
+            return [*said, "no rows of it are held back; confirm it again when its alarms last"]
+        if self._adapting.nightly is None:
+            return [*said, "its model is frozen and goes on as it is; take the policy online or nightly"]
+        asset, at = request.asset or "", request.at
+        self._versions.confirmed[asset] = int(self._live.arena.numbers["last_time"][slot]) if at is None else at
+        self._dirty = True
+        return [*said, "what it has done since then is learned in the next night"]
+
+    def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> bool:
+        """Do something to an asset, and note it if it has changed anything."""
+        done = self._act(act, self._roster)
+        if done:
+            acts.append(act)
+        return done
+
+    def _act(self, act: Mapping[str, Any], roster: Roster) -> bool:
+        slot = int(act["slot"])
+        if act["do"] == "confirm":
+            return (
+                self._budget is not None
+                and act["at"] is not None
+                and self._budget.confirm(slot, int(act["at"]), real=bool(act["real"]))
+            )
+        if act["do"] == "discard":
+            return self._live.discard(slot)
+        return self._live.adopt(slot, roster.keys(np.array([slot])))
+
+    # Taking over -----------------------------------------------------------------------------------------------------
+
+    def _promote(self) -> str:
+        version = self._versions.waiting
+        if version is None:
+            return "no new models wait"
+        said = next((trial for trial in trials(self._store) if trial["version"] == version), None)
+        self._take_over(version)
+        if said is not None:
+            self._puts.append(trial_put(version, {**said, "fate": "promoted"}))
+        return f"version {version} is at work; tocsin rollback brings version {self._versions.past[-1]} back"
+
+    def _roll_back(self) -> str:
+        versions = self._versions
+        if not versions.past or self._fleets is None:
+            return "there are no former models to go back to"
+        table = self._saved(versions.past[-1])
+        self._keep()
+        left = versions.at
+        self._place(table)
+        return f"version {versions.roll_back()} is at work again; tocsin promote brings version {left} back"
+
+    def _take_over(self, version: int, table: ModelTable | None = None) -> None:
+        """Let a version's models take over; those at work are kept to go back to."""
+        table = self._saved(version) if table is None else table
+        self._keep()
+        self._place(table)
+        self._versions.take_over(version)
+        if self._fleets is None:
+            self._versions.past.clear()
+
+    def _saved(self, version: int) -> ModelTable:
+        assert self._fleets is not None
+        return ModelTable(Fleet.load(self._fleets / str(version)).models)
+
+    def _keep(self) -> None:
+        """Save the models at work."""
+        if self._fleets is not None:
+            at = self._versions.at
+            self._fleet.with_models(self._models(), at).save(self._fleets / str(at))
+
+    def _models(self) -> ModelTable:
+        known = np.flatnonzero(self._live.arena.numbers["known"])
+        return self._live.models(known, self._roster.keys(known))
+
+    def _place(self, table: ModelTable) -> None:
+        slots = self._roster.slots_of(pl.Series(table.keys.cast(pa.string())))
+        self._live.arena.grow(len(self._roster))
+        self._live.replace(slots, table)
+        self._dirty = self.renewed = True
+
+    def _replaced(self) -> bool:
+        """Let models take over that somebody has saved in the fleet's folder; return whether any have."""
+        name, versions, folder = self._source(), self._versions, self._adapting.fleet
+        if folder is None or name is None or name in (versions.source, self._refused):
+            return False
+        try:
+            fleet = Fleet.load(folder)
+            differs = other(fleet, self._fleet)
+            if differs is not None:
+                raise FleetError(f"it has {differs}")
+            version = versions.last + 1
+            self._take_over(version, ModelTable(fleet.models))
+        except TocsinError as error:
+            self._refused = name
+            self._say(f"{folder} was replaced, but {error}; the models at work go on")
+            return False
+        versions.last, versions.source = version, name
+        versions.learned[version] = self._journal.number
+        self._say(f"{folder} was replaced: its models are at work, as version {version}")
+        return True
+
+    # Nights ----------------------------------------------------------------------------------------------------------
+
+    def _cut(self, mark: int, number: int) -> None:
+        """Let the history have a file that ends with an entry of the journal, and see whether it is night."""
+        versions, nightly = self._versions, self._adapting.nightly
+        assert nightly is not None
+        if number > max([versions.archived, *versions.cuts]):
+            versions.cuts.append(number)
+        night = nightly.night_of(mark)
+        if versions.night is None:
+            versions.night = night
+        elif night > versions.night and versions.due is None:
+            versions.night, versions.due = night, (night, mark, number)
+        elif self._measured is None or mark - self._measured >= MEASURED:
+            self._measured = mark
+            self._to_measure = (mark, number)
+        self._dirty = True
+
+    def _go_on(self) -> None:
+        """Begin what is next beside the stream, if nothing goes on there."""
+        if self._history is None or self._night is None or (self._job is not None and self._job.is_alive()):
+            return
+        versions, due = self._versions, self._versions.due
+        if versions.cuts:
+            if time.monotonic() - self._paused >= RETRY:
+                self._start(partial(self._archive, versions.archived + 1, versions.cuts[0]))
+        elif due is not None and not self._waits(due[2]):
+            learned = versions.learned.get(versions.at, 0)
+            task = Task(versions.new(), versions.at, self._models(), learned, due[2], due[1], dict(versions.confirmed))
+            self._start(partial(self._night.work, task))
+        elif self._to_measure is not None and not self._waits(self._to_measure[1]):
+            mark, number = self._to_measure
+            self._to_measure = None
+            self._start(partial(self._measure, self._models(), mark, number))
+
+    def _waits(self, number: int) -> bool:
+        return number > self._versions.archived or not self._done.empty()
+
+    def _start(self, work: Callable[[], _Archived | _Measured | Made | None]) -> None:
+        def run() -> None:
+            found = work()
+            if found is not None:
+                self._done.put(found)
+
+        self._job = Thread(target=run, name="tocsin-night", daemon=True)
+        self._job.start()
+
+    def _archive(self, first: int, last: int) -> _Archived | None:
+        assert self._history is not None
+        rows = self._journal.rows(first, last, self._stop)
+        try:
+            self._history.write(first, last, rows, self._roster)
+        except InterruptedError:
+            return None
+        except OutputError as error:
+            return _Archived(last, str(error))
+        return _Archived(last)
+
+    def _measure(self, champion: ModelTable, mark: int, number: int) -> _Measured | None:
+        assert self._night is not None
+        found = drifts.measured(self._night.drifts(champion, mark, number), mark)
+        return None if self._stop.is_set() else _Measured(mark, found)
+
+    def _finished(self) -> bool:
+        """Take what has been done beside the stream; return whether it is to be put down at once."""
+        done = False
+        while True:
+            try:
+                found = self._done.get_nowait()
+            except Empty:
+                return done
+            if isinstance(found, _Archived):
+                self._archived(found)
+            elif isinstance(found, _Measured):
+                done |= self._drifted(found)
+            else:
+                self._over(found)
+                done = True
+
+    def _archived(self, found: _Archived) -> None:
+        if found.why is not None:
+            self._paused = time.monotonic()
+            self._say(f"{found.why}; waiting")
+            return
+        self._versions.archived = self._journal.archived = found.last
+        self._versions.cuts = [cut for cut in self._versions.cuts if cut > found.last]
+        self._dirty = True
+
+    def _drifted(self, found: _Measured) -> bool:
+        nightly, versions = self._adapting.nightly, self._versions
+        assert nightly is not None
+        self._puts += drifts.puts([found.found], self._roster, self._live.outputs)
+        share = found.found.share
+        if nightly.drifting is not None and share > nightly.drifting and versions.due is None:
+            self._say(f"{100 * share:.0f} % of the assets have drifted: models are learned anew now")
+            versions.due = (versions.night or 0, found.mark, versions.archived)
+            self._dirty = True
+        return True
+
+    def _over(self, made: Made) -> None:
+        """Take what came of a night."""
+        versions = self._versions
+        versions.due = None
+        versions.made[made.number] = made.mark
+        self._dirty = True
+        said = dict(made.said)
+        if made.why is not None:
+            self._say(f"nothing was learned in the night: {made.why}")
+        else:
+            versions.learned[made.number] = made.until
+            stays = "outside the bounds" if made.base == versions.at else "others took over meanwhile"
+            if made.promoted and made.base == versions.at:
+                try:
+                    self._take_over(made.number)
+                    self._say(f"version {made.number}, learned in the night, is at work")
+                    self._puts.append(trial_put(made.number, said))
+                    return
+                except TocsinError as error:
+                    stays = str(error)
+            said["fate"] = "waits"
+            versions.wait(made.number)
+            self._say(f"version {made.number}, learned in the night, waits ({stays}); tocsin promote lets it take over")
+        self._puts.append(trial_put(made.number, said))

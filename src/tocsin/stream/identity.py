@@ -1,0 +1,39 @@
+"""What makes two fleets one and the same to a stream, whatever their models have learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.store import HEADER
+
+
+def identity(fleet: Fleet) -> dict[str, Any]:
+    """Return what must not change about a fleet for a store to go on with it, as JSON values."""
+    return {
+        "detector": type(fleet.detector).__name__,
+        "parameters": dict(sorted(fleet.detector.get_params().items())),
+        "features": list(fleet.features),
+        "recipe": None if fleet.recipe is None else fleet.recipe.to_dict(),
+        "precision": fleet.dtype.name,
+    }
+
+
+def other(fleet: Fleet, than: Fleet) -> str | None:
+    """Return what is another in two fleets, in words; None if nothing is."""
+    own = identity(than)
+    for name, said in identity(fleet).items():
+        if said != own[name]:
+            return f"other {name} ({said}, not {own[name]})"
+    return None
+
+
+def models_in(folder: Path) -> str | None:
+    """Return what names the models that a fleet's folder holds now; None if that cannot be read."""
+    try:
+        said = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        return str(said["models"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
