@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ASSETS, SENSORS, DAYS = 12, 5, 28
 READINGS_A_DAY = 144
-LEARNED = 0.7
+LEARNED, FAULTY = 0.7, 0.9
 MOST_ALERTS = 1_000_000
 
 
@@ -66,15 +66,22 @@ def play(folder: Path, seconds: float, seed: int = 0) -> Shown:
     from tocsin.fleet.fleet import Fleet
     from tocsin.insights import ask
     from tocsin.insights.catalog import open_store
+    from tocsin.stream.session import Session
     from tocsin.stream.settings import Settings
 
-    readings, truth = synth.fleet(ASSETS, SENSORS, DAYS * READINGS_A_DAY, seed)
+    readings, truth = synth.fleet(ASSETS, SENSORS, DAYS * READINGS_A_DAY, seed, faulty=FAULTY)
     training, later = synth.split(readings, LEARNED)
     with progress("Learning"):
         fleet = Fleet(ECOD(contamination=0.001, extrapolate=True), key="asset", time="time").fit(training)
         fleet.save(folder / "pumps")
     later.write_parquet(folder / "later.parquet")
     span = (later["time"].max() - later["time"].min()).total_seconds()  # type: ignore[operator, union-attr]
+    with progress("Compiling, the first time only"):
+        few = later.filter(pl.col("asset").is_in(later["asset"].unique(maintain_order=True).head(2).implode()))
+        few.write_parquet(folder / "few.parquet")
+        where = {"from": f"replay://{folder}/few.parquet", "store": f"lmdb://{folder}/few?sync=never"}
+        with Session(Settings.load(flags={"fleet": str(folder / "pumps"), **where})) as session:
+            session.run()
     replay = f"replay://{folder}/later.parquet?speed={span / seconds:g}"
     given = {"fleet": str(folder / "pumps"), "from": replay, "store": f"lmdb://{folder}/store?sync=never"}
     summary = stream.run(Settings.load(flags=given))

@@ -64,6 +64,8 @@ def drawn(session: Session, width: int) -> RenderableType:
         alerts = ask.alerts(session.store, most=LATEST).to_dicts()
     except TocsinError as error:
         return Group(*parts, Text(f"{error}", style="yellow"))
+    if not session.watch.figures.batches:
+        parts.append(Text("\n  No readings yet. The first run on a machine compiles for a minute or so.", style="dim"))
     if worst:
         parts += [view.heading("Highest scores now"), insights_view.top(worst)]
     if alerts:
@@ -128,7 +130,7 @@ def tell(summary: Summary, *, aside: bool) -> None:
 
 def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
     """Return what was left out, and why."""
-    strange = [f"{name} ({many:,})" for name, many in summary.strange.items()]
+    strange = [f"{name} (about {many:,} values)" for name, many in summary.strange.items()]
     assets = [f"{key} ({why})" for key, why in summary.unlearnable.items()]
     dead = [f"{many:,}: {reason}" for many, reason in summary.reasons[:REASONS]]
     told: dict[str, RenderableType | None] = {

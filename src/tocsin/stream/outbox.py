@@ -161,13 +161,8 @@ class Outbox:
         ParameterError
             If an address is wrong or given twice.
         """
-        targets: dict[bytes, Target] = {}
-        for text in addresses:
-            target = Target.of(text)
-            if target.identity in targets:
-                raise ParameterError(f"{target.name} is given twice; alerts are sent there once")
-            targets[target.identity] = target
-        return cls(store, [*targets.values()], say, most=most, first_wait=first_wait, longest_wait=longest_wait)
+        found = targets_of(addresses)
+        return cls(store, found, say, most=most, first_wait=first_wait, longest_wait=longest_wait)
 
     def start(self) -> None:
         """Open the sinks, those that answer, and begin to deliver; see `open` for errors."""
@@ -338,6 +333,23 @@ class Outbox:
     def _waiting(self, cursor: int) -> int:
         with self._change:
             return sum(many for sequence, many in self._entries if sequence > cursor)
+
+
+def targets_of(addresses: Sequence[str]) -> list[Target]:
+    """Return the targets at some addresses; nothing is opened yet.
+
+    Raises
+    ------
+    ParameterError
+        If an address is wrong or given twice.
+    """
+    targets: dict[bytes, Target] = {}
+    for text in addresses:
+        target = Target.of(text)
+        if target.identity in targets:
+            raise ParameterError(f"{target.name} is given twice; alerts are sent there once")
+        targets[target.identity] = target
+    return [*targets.values()]
 
 
 def _number(value: int) -> bytes:

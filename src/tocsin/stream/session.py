@@ -20,7 +20,7 @@ from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import MetricsServer
-from tocsin.stream.outbox import Outbox, Target
+from tocsin.stream.outbox import Outbox, targets_of
 from tocsin.stream.runner import Options, Runner
 from tocsin.stream.settings import Settings
 from tocsin.stream.sources.base import Shape
@@ -127,8 +127,7 @@ class Session:
         settings = self.settings
         self.fleet = Fleet.load(settings.fleet)
         options = options_of(settings, self.fleet)
-        for text in settings.sinks:
-            Target.of(text)
+        targets_of(settings.sinks)
         self.watch = Watch(DeadLetters(settings.dead_letters, settings.dead_letters_size))
         self.store = self._patiently(lambda: open_store(settings.store, write=True))
         stack.callback(self.store.close)
@@ -164,6 +163,7 @@ class Session:
         try:
             runner.run()
             self._drain()
+            self.watch.finish()
             runner.settle()
         except (UnavailableError, StoreFullError) as error:
             if not self._stop.is_set():

@@ -71,8 +71,8 @@ class Settings(BaseModel):
     source: WrittenAddress = Field(
         alias="from",
         repr=False,
-        description="Where readings come from: - for standard input, a file that grows, a folder in which files arrive, "
-        "replay://PATH of any table, kafka://HOST:PORT/TOPIC, mqtt://HOST/TOPIC.",
+        description="Where readings come from: - for standard input, a file that grows, a folder in which files "
+        "arrive, replay://PATH of any table, kafka://HOST:PORT/TOPIC, mqtt://HOST/TOPIC.",
     )
     sinks: Annotated[tuple[WrittenAddress, ...], BeforeValidator(_several)] = Field(
         default=(),

@@ -48,7 +48,7 @@ class Watch:
         self.unlearned: dict[str, str] = {}
         """Assets of which no model could be learned, and why."""
         self._of: tuple[Live, Outbox, Store] | None = None
-        self._second = int(time.time())
+        self._second, self._last = int(time.time()), False
         self._counted, self._at = self._now(), time.monotonic()
         self._logged, self._logged_at = 0, time.monotonic()
 
@@ -88,9 +88,15 @@ class Watch:
             seconds=round(batch.committed - batch.fetched, 4),
         )
 
+    def finish(self) -> None:
+        """Let the next record be told at once, as it is the last one."""
+        self._last = True
+
     def changes(self) -> Sequence[tuple[bytes, bytes]]:
         """Return the record of the operation, once a second."""
         now, second = time.monotonic(), int(time.time())
+        if self._last:
+            second, self._last = max(second, self._second + 1), False
         if second <= self._second:
             return ()
         counted, span = self._now(), max(now - self._at, 1e-3)
