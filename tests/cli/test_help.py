@@ -32,6 +32,7 @@ def test_the_commands_are_those_of_the_plan():
         "billion",
         "info",
         "update",
+        "stream",
         "insights",
         *(f"insights {question}" for question in ("top", "asset", "alerts", "ops")),
     ]
