@@ -21,6 +21,8 @@ import polars as pl
 
 SENSORS = ("heat", "flow", "speed", "load")
 START, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
+BUDGET = "100/day"
+SPIKES = 1 / 2_000
 SLICE = 0.002
 """Seconds: how finely a sender keeps its pace."""
 SHARE = 10
@@ -35,17 +37,16 @@ def names(assets: int) -> np.ndarray:
     return np.char.add("pump-", np.char.zfill(np.arange(assets).astype(str), 7))
 
 
-def readings(assets: int, ticks: int, first: int, seed: int, *, calm: bool = False) -> pl.DataFrame:
+def readings(assets: int, ticks: int, first: int, seed: int, *, history: bool = False) -> pl.DataFrame:
     """Return a reading a second of each asset, the assets of a second in any order.
 
-    One in 10,000 is far off. What models have learned before, `calm`, has none of these, and is wider: with few rows
-    learned, ordinary ones would alert by the hundredth, and alerts are to be as rare as on a fleet that runs well.
+    One in 2,000 is far off, but in none of what models have learned before, `history`.
     """
     rng = np.random.default_rng(seed)
     order = rng.permuted(np.tile(np.arange(assets), (ticks, 1)), axis=1).ravel()
-    columns = {name: (2.0 if calm else 1.0) * rng.standard_normal(len(order)) for name in SENSORS}
-    if not calm:
-        columns["heat"][rng.random(len(order)) < 1e-4] += 20.0
+    columns = {name: rng.standard_normal(len(order)) for name in SENSORS}
+    if not history:
+        columns["heat"][rng.random(len(order)) < SPIKES] += 20.0
     stamps = START + np.repeat(np.arange(first, first + ticks), assets) * SECOND
     return pl.DataFrame({"asset": names(assets)[order], "time": stamps, **columns})
 
@@ -205,6 +206,7 @@ def resident() -> int:
 
 def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int) -> None:
     """Run the stream until it has taken so many rows."""
+    from tocsin.detectors.budget import Budget
     from tocsin.fleet.fleet import Fleet
     from tocsin.insights.catalog import open_store
     from tocsin.stream.learning import Learning
@@ -221,7 +223,7 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     opened = KafkaSource.open(Address.of(source), Shape(fleet.features, key="asset", time="time"))
     stages = Stages()
     meter = Meter(stages, warm, rows)
-    options = Options(learning=Learning(least=least))
+    options = Options(learning=Learning(least=least), budget=Budget.of(BUDGET))
     runner = Runner(fleet, opened, store, outbox, options, partial(print, file=sys.stderr), [meter])
     meter.stop = runner.stop
     _watch(stages, runner, opened, store, outbox)
