@@ -308,9 +308,9 @@ class Outbox:
 
     def _open(self, delivery: _Delivery) -> Sink:
         sink = delivery.sink = delivery.target.open()
-        if (known := sink.delivered) is not None:
+        if delivery.thread is None and (known := sink.delivered) is not None:  # later, `write` knows what is repeated
             self._advance(delivery, known)
-            self._next = max(self._next, known + 1) if delivery.thread is None else self._next
+            self._next = max(self._next, known + 1)
         return sink
 
     def _due(self, delivery: _Delivery, *, gather: bool) -> list[int]:

@@ -20,7 +20,7 @@ from tocsin.errors import FleetError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.insights.alerts import ALERTS
-from tocsin.insights.base import Store
+from tocsin.insights.base import Span, Store
 from tocsin.insights.recorder import Keep, Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
@@ -436,7 +436,7 @@ class Runner:
             changes = self._recorder.retain(self._retained[-1])
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
         head = self._journal.header(fleet=identity(self._fleet), newest=int(self._newest), positions=self._positions)
-        self._patiently(partial(self._store.commit, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
+        self._patiently(partial(self._write, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
         self._outbox.committed()
         self._recorder.committed()
         self._adaptation.committed()
@@ -445,6 +445,14 @@ class Runner:
         batch.committed, batch.lag = time.time(), self._source.lag
         for watcher in self._watchers:
             watcher.seen(batch)
+
+    def _write(self, puts: Sequence[tuple[bytes, bytes]], deletes: Sequence[bytes], spans: Sequence[Span]) -> None:
+        """Commit; where there is no room, let the oldest insights go and try once more."""
+        try:
+            self._store.commit(puts, deletes, spans)
+        except StoreFullError:
+            self._store.commit(*self._recorder.retain(int(self._newest), full=True))
+            self._store.commit(puts, deletes, spans)
 
     def _patiently(self, action: Callable[[], T], what: str) -> T:
         """Do something that may have to wait for a server, or for room; says so, and gives up only if told to stop."""
