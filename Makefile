@@ -12,7 +12,7 @@ DEV := $(VENV)/.dev
 MAKEFLAGS += --no-print-directory
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo services test test-nojit check format bench bench-fleet bench-quality docs clean python
+.PHONY: help setup demo services test test-nojit check format bench bench-fleet bench-stream bench-quality docs clean python
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench: $(DEV) ## Measure speed against other libraries and against the machine, 
 
 bench-fleet: $(DEV) ## Measure the whole job, 1.44e9 readings: 6 GB of disk, a few minutes
 	$(BIN)/python -m benchmarks.speed.fleet
+
+bench-stream: $(DEV) ## Measure the stream on a real Kafka, in some minutes; ARGS="--million" adds a million assets
+	$(BIN)/python -m benchmarks.speed.stream $(ARGS)
 
 bench-quality: $(DEV) ## Show what is found on public data, and what is not
 	$(BIN)/python -m benchmarks.quality

@@ -7,8 +7,7 @@ from importlib import import_module
 
 STUDIES = (
     "goals", "elevator", "skab", "cmapss", "adbench", "forest", "neighbours", "baselines", "deep", "online_stl",
-    "periods", "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl",
-    "budget",
+    "periods", "adapting", "made_up", "competition", "nab", "tep", "rivals", "causes", "ucr", "msl", "budget",
 )  # fmt: skip
 
 for study in sys.argv[1:] or STUDIES:

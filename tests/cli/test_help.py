@@ -35,6 +35,7 @@ def test_the_commands_are_those_of_the_plan():
         "confirm",
         "promote",
         "rollback",
+        "stream",
         "insights",
         *(f"insights {question}" for question in ("top", "asset", "alerts", "ops", "drift", "trials")),
     ]

@@ -27,7 +27,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "lmdb":
         return f"lmdb://{tmp_path / 'store'}?size=64MB&sync=never"
     found: redis.Server = request.getfixturevalue("server")
-    return f"{found.address}?prefix=test{next(_NUMBERS)}&lease=600ms"
+    return f"{found.address}?prefix=test{next(_NUMBERS)}&lease=2s"
 
 
 @pytest.fixture

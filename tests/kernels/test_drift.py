@@ -32,6 +32,14 @@ def test_where_all_values_are_kept_it_is_the_distance_of_scipy(x, y):
     assert (least, most) == pytest.approx((expected, expected), abs=1e-12)
 
 
+@given(SAMPLES, SAMPLES)
+def test_rows_are_as_far_from_kept_values_as_scipy_says(x, y):
+    block = panel([*x, np.nan])
+    found = np.empty(1)
+    drift.apart(block.values, block.offsets, sketched(panel(y)).cells, found)
+    assert found.item() == pytest.approx(apart(x, y), abs=1e-12)
+
+
 def test_the_sign_says_where_recent_values_are():
     low, high = sketched(panel(np.arange(50.0))), sketched(panel(np.arange(50.0) + 9))
     assert distances(low, high)[0, 0] == pytest.approx(9 / 50)
@@ -66,6 +74,10 @@ def test_nothing_is_at_no_distance_from_nothing():
     nothing = sketched(panel([np.nan, np.nan]))
     assert np.isnan(distances(nothing, sketched(panel([1.0])))).all()
     assert np.isnan(drift.chance(np.nan, 10.0, 10.0))
+    found = np.empty(1)
+    for block, kept in (([np.nan], [1.0]), ([1.0], [np.nan])):
+        drift.apart(panel(block).values, np.array([0, 1]), sketched(panel(kept)).cells, found)
+        assert np.isnan(found.item())
 
 
 @pytest.mark.parametrize(("rows", "others"), [(2_000, 3_000), (500, 100), (60, 60)])

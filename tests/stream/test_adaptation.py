@@ -237,7 +237,7 @@ def test_a_night_that_is_cut_off_is_done_again(fleet: Fleet, tmp_path: Path) -> 
         if name == "halting":
             for _ in range(4):  # none is long enough for a night
                 run(fleet, Frames(frame, [200], stop_after=2), store, Drawer(), learning=FROZEN, adapting=adapting)
-        source = Gated(frame, {len(frame) - len(frame) % 200: judged(store, 2)}, 200)
+        source = Gated(frame, {800: judged(store), 1400: judged(store, 2)}, 200)
         run(fleet, source, store, Drawer(), learning=FROZEN, adapting=adapting)
         now = state(store)
         assert now.at == now.last

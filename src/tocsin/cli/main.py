@@ -21,6 +21,8 @@ from tocsin.cli.generate import generate
 from tocsin.cli.info import info
 from tocsin.cli.insights import app as insights
 from tocsin.cli.score import score
+from tocsin.cli.stream import StreamCommand
+from tocsin.cli.stream import placeholder as stream
 from tocsin.cli.update import update
 from tocsin.cli.wording import in_options
 from tocsin.errors import TocsinError
@@ -51,6 +53,7 @@ for command in (
     rollback,
 ):
     app.command()(command)
+app.command(name="stream", cls=StreamCommand)(stream)
 app.add_typer(insights, name="insights")
 
 

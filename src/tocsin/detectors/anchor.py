@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.detectors.drift import distances, sketched
 from tocsin.detectors.sketches import Sketches
 from tocsin.kernels import drift as kernels
 from tocsin.models import Ragged
@@ -59,13 +58,13 @@ class Anchor:
     def seen(self, panel: Panel, alerts: NDArray[np.bool_]) -> Floats:
         """Return how far each asset's rows are from it, and last the share of them that alert; the shape of `means`.
 
-        A distance is that of Kolmogorov and Smirnov, NaN where nothing is known. Costs a sketch of the rows, 3 to 8 ns
-        a value, and 0.5 µs a feature.
+        A distance is that of Kolmogorov and Smirnov, NaN where nothing is known. Costs a sort of the rows and some
+        0.3 µs a feature.
         """
         found = np.empty_like(self.means)
-        if len(self.sketches.cells.totals):
-            panel = panel.astype(self.sketches.cells.knots.dtype)
-            apart = np.abs(distances(self.sketches, sketched(panel))[:, 0])
+        if cells := len(self.sketches.cells.totals):
+            apart, like = np.empty(cells), panel.astype(self.sketches.cells.knots.dtype)
+            kernels.apart(like.values, like.offsets, self.sketches.cells, apart)
             found[:, :-1] = apart.reshape(panel.n_assets, panel.n_features)
         count = np.empty(panel.n_assets, np.int64)
         kernels.counts(alerts, panel.offsets, count)

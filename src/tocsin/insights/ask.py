@@ -233,7 +233,7 @@ def drift(store: Store, n: int = 20) -> pl.DataFrame:
         was, to 1, no overlap), bound.
     """
     names = store.get(records.DRIFT_NAMES)
-    schema: dict[str, Any] = {
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "key": pl.String, "time": TIME, "why": pl.String, "sensor": pl.String, "distance": pl.Float64,
         "bound": pl.Float64,
     }  # fmt: skip

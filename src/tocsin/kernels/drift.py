@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.sketch import Cells, cell_of
+from tocsin.kernels.order import argsort, scratch
+from tocsin.kernels.sketch import Cells, cell_of, longest
 
 
 @kernel
@@ -94,7 +95,7 @@ def chance(distance: float, weight: float, other_weight: float) -> float:
 
 @kernel
 def distances(cells: Cells, others: Cells, out: NDArray[np.float64]) -> None:
-    """Write `distance` of each cell, shape (n_cells, 3); costs one pass over the knots, some 2 ns each."""
+    """Write `distance` of each cell, shape (n_cells, 3); costs one pass over the knots, some 80 ns each."""
     for cell in range(len(cells.totals)):
         distance(cells, others, cell, out[cell])
 
@@ -109,6 +110,41 @@ def chances(
     """Write `chance` of each cell's distance, shape (n_cells,)."""
     for cell in range(len(found)):
         out[cell] = chance(found[cell], weights[cell], others[cell])
+
+
+@kernel
+def apart(values: NDArray[Any], offsets: NDArray[np.int64], cells: Cells, out: NDArray[np.float64]) -> None:
+    """Write how far rows are from cells that keep all their values, shape (n_cells,): the distance without its sign.
+
+    NaN where either has nothing. Cost: a sort of the rows, and 2 ns a kept value.
+    """
+    n_features = values.shape[0]
+    most = longest(offsets)
+    work, rows, ordered = scratch(most), np.empty(most, np.int32), np.empty(most, values.dtype)
+    for asset in range(len(offsets) - 1):
+        for feature in range(n_features):
+            cell = asset * n_features + feature
+            count = argsort(values[feature, offsets[asset] : offsets[asset + 1]], work, rows, ordered)
+            knots, _, _ = cell_of(cells, cell)
+            out[cell] = _farthest(ordered[:count], knots) if count and len(knots) else np.nan
+
+
+@kernel
+def _farthest(ordered: NDArray[Any], knots: NDArray[Any]) -> float:
+    """Return the distance of two samples in ascending order."""
+    found, row, knot = 0.0, 0, 0
+    size, other = float(len(ordered)), float(len(knots))
+    while knot < len(knots):
+        x = knots[knot]
+        while row < len(ordered) and ordered[row] < x:
+            row += 1
+        found = max(found, abs(row / size - knot / other))
+        while row < len(ordered) and ordered[row] == x:
+            row += 1
+        while knot < len(knots) and knots[knot] == x:
+            knot += 1
+        found = max(found, abs(row / size - knot / other))
+    return found
 
 
 @kernel

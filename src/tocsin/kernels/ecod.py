@@ -16,8 +16,8 @@ from tocsin.kernels.tails import (
     repeats,
     slots_for,
     spread,
-    tail_cost,
     tail_costs,
+    tail_share,
     third_moment_vanishes,
 )
 
@@ -261,12 +261,14 @@ def _price_few(
             lower -= 1
             while lower > 0 and knots[lower - 1] == x[row]:
                 lower -= 1
-        left[row] = tail_cost(below, upto, total, upper, False, learned) if x[row] == x[row] else 0.0
-        other = tail_cost(below, upto, total, lower, True, learned) if x[row] == x[row] else 0.0
+        one = tail_share(below, upto, total, upper, False, learned) if x[row] == x[row] else 1.0
+        other = tail_share(below, upto, total, lower, True, learned) if x[row] == x[row] else 1.0
+        left[row] = one if summed else min(one, other)
+        right[row] = other
+    for row in range(len(x)):
+        left[row] = -np.log(left[row])
         if summed:
-            right[row] = other
-        else:
-            left[row] = max(left[row], other)
+            right[row] = -np.log(right[row])
 
 
 @kernel

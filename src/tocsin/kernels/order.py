@@ -20,6 +20,8 @@ SPARSE = 4096
 """Up to so many single-precision values hardly any two agree in all of the upper 22 bits of their keys."""
 FEW = 32
 """Up to so many values an insertion sort beats clearing the histograms of a radix sort."""
+SMALL, TWO_SHORT_DIGITS = 512, 16
+"""Up to so many values clearing large histograms costs more than settling those that agree in the upper 16 bits."""
 
 
 @kernel
@@ -99,6 +101,7 @@ def _pack(x: NDArray[Any], packed: NDArray[np.uint64]) -> tuple[int, np.uint64, 
     count = len(x) - missing
     width = _width(high - low) if count > 0 else 0
     room = TWO_DIGITS if x.itemsize == 4 and count <= SPARSE else 32
+    room = TWO_SHORT_DIGITS if FEW < count <= SMALL else room
     cut = max(0, width - room)
     _keys(x, packed)
     if missing == 0:
@@ -172,6 +175,17 @@ def _sort(
 
 
 @kernel
+def _insert(rows: NDArray[np.int32], ordered: NDArray[Any]) -> None:
+    """Sort a few values, and their rows with them, stably."""
+    for i in range(1, len(rows)):
+        value, row, j = ordered[i], rows[i], i
+        while j > 0 and ordered[j - 1] > value:
+            ordered[j], rows[j] = ordered[j - 1], rows[j - 1]
+            j -= 1
+        ordered[j], rows[j] = value, row
+
+
+@kernel
 def _settle(
     x: NDArray[Any],
     rows: NDArray[np.int32],
@@ -197,6 +211,10 @@ def _settle(
         while end < count and (packed[end] >> np.uint64(32)) == upper:
             end += 1
         size = end - start
+        if size <= FEW or cut > 32:
+            _insert(rows[start:end], ordered[start:end])
+            at = end
+            continue
         run, other = packed[start:end], spare[start:end]
         _keys(ordered[start:end], run)
         for i in range(size):

@@ -145,19 +145,21 @@ def merge(
     """Merge two sketches, the weights of the first scaled, into arrays as long as both together."""
     size_a, size_b = len(knots_a), len(knots_b)
     i, j = 0, 0
-    for k in range(size_a + size_b):
-        before_a = upto_a[i - 1] * scale_a if i > 0 else 0.0
-        before_b = upto_b[j - 1] if j > 0 else 0.0
-        if j == size_b or (i < size_a and knots_a[i] <= knots_b[j]):
-            knots[k] = knots_a[i]
-            below[k] = below_a[i] * scale_a + (below_b[j] if j < size_b else total_b)
-            upto[k] = upto_a[i] * scale_a + before_b
-            i += 1
-        else:
-            knots[k] = knots_b[j]
-            below[k] = (below_a[i] * scale_a if i < size_a else total_a * scale_a) + below_b[j]
-            upto[k] = before_a + upto_b[j]
-            j += 1
+    before_a, before_b = 0.0, 0.0
+    while i < size_a and j < size_b:
+        first = knots_a[i] <= knots_b[j]  # a choice of numbers, not of ways to go on, which none could foresee
+        own_a, own_b = upto_a[i] * scale_a, upto_b[j]
+        below[i + j] = below_a[i] * scale_a + below_b[j]
+        knots[i + j] = knots_a[i] if first else knots_b[j]
+        upto[i + j] = own_a + before_b if first else before_a + own_b
+        before_a, before_b = own_a if first else before_a, before_b if first else own_b
+        step = np.int64(first)
+        i, j = i + step, j + 1 - step
+    for k in range(i, size_a):
+        knots[k + j], below[k + j] = knots_a[k], below_a[k] * scale_a + total_b
+        upto[k + j] = upto_a[k] * scale_a + before_b
+    for k in range(j, size_b):
+        knots[i + k], below[i + k], upto[i + k] = knots_b[k], total_a * scale_a + below_b[k], before_a + upto_b[k]
 
 
 @kernel

@@ -73,10 +73,10 @@ def locate(x: NDArray[Any], padded: NDArray[Any], width: int, slots: NDArray[np.
 
 
 @kernel
-def tail_cost(
+def tail_share(
     below: NDArray[np.float64], upto: NDArray[np.float64], total: float, u: int, right: bool, learned: bool
 ) -> float:
-    """Return -log of one tail's probability for a value between knots ``u - 1`` and ``u``.
+    """Return one tail's probability for a value between knots ``u - 1`` and ``u``.
 
     The row itself counts once: a row that was `learned` is among the counts already, a new one is added to them.
     """
@@ -86,7 +86,15 @@ def tail_cost(
         low, high = total - high, total - low
     if learned:
         low, high, total = max(low - 1.0, 0.0), max(high - 1.0, 0.0), max(total - 1.0, 0.0)
-    return float(-np.log(middle(low, high) / (total + 1.0)))
+    return float(middle(low, high) / (total + 1.0))
+
+
+@kernel
+def tail_cost(
+    below: NDArray[np.float64], upto: NDArray[np.float64], total: float, u: int, right: bool, learned: bool
+) -> float:
+    """Return -log of `tail_share`."""
+    return float(-np.log(tail_share(below, upto, total, u, right, learned)))
 
 
 @kernel

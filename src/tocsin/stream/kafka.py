@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from threading import Thread
 from time import monotonic
 from typing import Protocol
 
@@ -205,6 +206,13 @@ def _topics(client: Client, failure: type[Exception]) -> list[str]:
         return [name for name in client.list_topics(timeout=2).topics if not name.startswith("__")]
     except failure:
         return []
+
+
+def let_go(close: Callable[[], object]) -> None:
+    """Close a client, and wait no longer than a moment: with a broker that is away it may take minutes."""
+    thread = Thread(target=close, name="tocsin-kafka-close", daemon=True)
+    thread.start()
+    thread.join(0.7)
 
 
 def sentence(

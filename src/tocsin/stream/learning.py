@@ -25,8 +25,8 @@ class Learning:
         Whether models learn at all.
     first : int, default 256
         From how many rows an asset without a model gets its first one.
-    least, most : int, default 64, 1024
-        A block is a sixteenth of the rows that a model has learned, within these bounds.
+    least, most : int, default 64, 512
+        A block is an eighth of the rows that a model has learned, within these bounds.
     rule : Rule
         Which blocks are learned, and which are held back.
     """
@@ -34,9 +34,9 @@ class Learning:
     online: bool = True
     first: int = 256
     least: int = 64
-    most: int = 1024
+    most: int = 512
     rule: Rule = field(default_factory=Rule)
 
     def block(self, rows: Ints) -> Ints:
         """Return the length of the next block of models that have learned so many rows."""
-        return np.clip(rows // 16, self.least, self.most)
+        return np.clip(rows // 8, self.least, self.most)

@@ -78,9 +78,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class Counts:
-    """What has been done since the start."""
+    """What has been done since the start; `waited` are rows that came before their asset had a model."""
 
     rows: int = 0
+    waited: int = 0
     alerts: int = 0
     learned: int = 0
     blocks: int = 0
@@ -233,6 +234,7 @@ class Live:
         waiting.append(slots, panel.values, panel.offsets, none, counts)
         stamps.append(slots, panel.times[None, :], panel.offsets, none, counts)
         self.counts.rows += int(counts.sum())
+        self.counts.waited += int(counts.sum())
         full = slots[counts == room]
         if len(full):
             values, offsets = waiting.rows(full, panel.n_features)

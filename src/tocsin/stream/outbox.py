@@ -130,6 +130,8 @@ class Outbox:
     ) -> Self:
         """Open all sinks and begin to deliver. A sink that does not answer yet is tried again in the background.
 
+        Parameters are those of `of`.
+
         Raises
         ------
         ParameterError
@@ -137,15 +139,30 @@ class Outbox:
         OutputError
             If nothing can be written at one of them.
         """
-        targets: dict[bytes, Target] = {}
-        for text in addresses:
-            target = Target.of(text)
-            if target.identity in targets:
-                raise ParameterError(f"{target.name} is given twice; alerts are sent there once")
-            targets[target.identity] = target
-        outbox = cls(store, [*targets.values()], say, most=most, first_wait=first_wait, longest_wait=longest_wait)
+        outbox = cls.of(store, addresses, say, most=most, first_wait=first_wait, longest_wait=longest_wait)
         outbox.start()
         return outbox
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        addresses: Sequence[str],
+        say: Callable[[str], None],
+        *,
+        most: int = 100_000,
+        first_wait: float = 0.25,
+        longest_wait: float = 30.0,
+    ) -> Self:
+        """Return an outbox for the sinks at some addresses, none of which is open until `start`.
+
+        Raises
+        ------
+        ParameterError
+            If an address is wrong or given twice.
+        """
+        found = targets_of(addresses)
+        return cls(store, found, say, most=most, first_wait=first_wait, longest_wait=longest_wait)
 
     def start(self) -> None:
         """Open the sinks, those that answer, and begin to deliver; see `open` for errors."""
@@ -291,9 +308,9 @@ class Outbox:
 
     def _open(self, delivery: _Delivery) -> Sink:
         sink = delivery.sink = delivery.target.open()
-        if (known := sink.delivered) is not None:
+        if delivery.thread is None and (known := sink.delivered) is not None:  # later, `write` knows what is repeated
             self._advance(delivery, known)
-            self._next = max(self._next, known + 1) if delivery.thread is None else self._next
+            self._next = max(self._next, known + 1)
         return sink
 
     def _due(self, delivery: _Delivery, *, gather: bool) -> list[int]:
@@ -316,6 +333,23 @@ class Outbox:
     def _waiting(self, cursor: int) -> int:
         with self._change:
             return sum(many for sequence, many in self._entries if sequence > cursor)
+
+
+def targets_of(addresses: Sequence[str]) -> list[Target]:
+    """Return the targets at some addresses; nothing is opened yet.
+
+    Raises
+    ------
+    ParameterError
+        If an address is wrong or given twice.
+    """
+    targets: dict[bytes, Target] = {}
+    for text in addresses:
+        target = Target.of(text)
+        if target.identity in targets:
+            raise ParameterError(f"{target.name} is given twice; alerts are sent there once")
+        targets[target.identity] = target
+    return [*targets.values()]
 
 
 def _number(value: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -19,8 +20,8 @@ from tocsin.errors import FleetError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.insights.alerts import ALERTS
-from tocsin.insights.base import Store
-from tocsin.insights.recorder import Recorder
+from tocsin.insights.base import Span, Store
+from tocsin.insights.recorder import Keep, Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
 from tocsin.stream.adaptation import Adaptation, Adapting
@@ -28,7 +29,7 @@ from tocsin.stream.alerts import alerts_of
 from tocsin.stream.identity import identity
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
-from tocsin.stream.live import Live, Outcome, together
+from tocsin.stream.live import Counts, Live, Outcome, together
 from tocsin.stream.ordering import Arrivals, Ordering, Released
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.roster import Roster
@@ -64,6 +65,8 @@ class Options:
         Whether a reading holds one sensor's value.
     adapting : Adapting
         What else changes models: nights, and the fleet's folder.
+    keep : Keep
+        How long insights are kept.
     """
 
     learning: Learning = field(default_factory=Learning)
@@ -74,6 +77,7 @@ class Options:
     budget: Budget | None = None
     long: bool = False
     adapting: Adapting = field(default_factory=Adapting)
+    keep: Keep = field(default_factory=Keep)
 
 
 @dataclass(slots=True)
@@ -100,7 +104,10 @@ class Watcher(Protocol):
         """Hear of a micro-batch."""
 
     def changes(self) -> Sequence[tuple[bytes, bytes]]:
-        """Return what is to be written with the next commit, such as the operation's own figures."""
+        """Return what is to be written with the next commit, such as the operation's own figures.
+
+        It is asked for several times a second where no readings come, too; what is then returned makes a commit.
+        """
         ...
 
 
@@ -142,7 +149,7 @@ class Runner:
         self.live = Live(fleet, options.learning, options.explain, options.budget)
         self._ordering = Ordering(fleet.features, fleet.dtype, options.late, long=options.long)
         self._sensors = pl.Enum(fleet.features)
-        self._recorder = Recorder(store, fleet.features)
+        self._recorder = Recorder(store, fleet.features, options.keep)
         self._journal = Journal(store, self._pack)
         self._adaptation = Adaptation(
             store, fleet, self.live, self._journal, options.adapting, options.budget, say, long=options.long
@@ -152,6 +159,7 @@ class Runner:
         self._positions: Positions = {}
         self._retained: list[int] = []
         self._stop = Event()
+        self._resumed = False
 
     def stop(self) -> None:
         """Ask the stream to end after the micro-batch that it is at; may be called from a signal handler."""
@@ -169,8 +177,9 @@ class Runner:
         TocsinError
             If a source or a sink fails for ever; all that was committed stays.
         """
-        with self._store.alone("stream"):
-            self._resume()
+        with nullcontext() if self._resumed else self._store.alone("stream"):
+            if not self._resumed:
+                self.resume()
             try:
                 self._go_on()
             finally:
@@ -186,7 +195,35 @@ class Runner:
             elif self._source.ended:
                 self._release()
                 break
+            else:
+                self.settle()
         self._adapt(last=True)
+
+    def resume(self) -> None:
+        """Be as it was after the last commit.
+
+        `run` does it, unless it was called before by whoever holds the store's lock ``stream`` until `run` has ended;
+        so that nothing is delivered before it is known that the store is the fleet's.
+
+        Raises
+        ------
+        FleetError
+            If the store belongs to another fleet.
+        """
+        self._resume()
+        self.live.counts = Counts()
+        self._resumed = True
+
+    def settle(self) -> None:
+        """Let the store know which alerts have been delivered since, and what watchers have to say."""
+        puts = self._outbox.put(ALERTS.empty_table())
+        sent, deletes = self._outbox.delivered()
+        puts += sent
+        for watcher in self._watchers:
+            puts += watcher.changes()
+        if puts or deletes:
+            self._patiently(partial(self._store.commit, puts, deletes), "the store")
+        self._outbox.committed()
 
     # Going on --------------------------------------------------------------------------------------------------------
 
@@ -399,7 +436,7 @@ class Runner:
             changes = self._recorder.retain(self._retained[-1])
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
         head = self._journal.header(fleet=identity(self._fleet), newest=int(self._newest), positions=self._positions)
-        self._patiently(partial(self._store.commit, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
+        self._patiently(partial(self._write, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
         self._outbox.committed()
         self._recorder.committed()
         self._adaptation.committed()
@@ -408,6 +445,14 @@ class Runner:
         batch.committed, batch.lag = time.time(), self._source.lag
         for watcher in self._watchers:
             watcher.seen(batch)
+
+    def _write(self, puts: Sequence[tuple[bytes, bytes]], deletes: Sequence[bytes], spans: Sequence[Span]) -> None:
+        """Commit; where there is no room, let the oldest insights go and try once more."""
+        try:
+            self._store.commit(puts, deletes, spans)
+        except StoreFullError:
+            self._store.commit(*self._recorder.retain(int(self._newest), full=True))
+            self._store.commit(puts, deletes, spans)
 
     def _patiently(self, action: Callable[[], T], what: str) -> T:
         """Do something that may have to wait for a server, or for room; says so, and gives up only if told to stop."""

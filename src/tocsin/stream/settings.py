@@ -68,12 +68,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     fleet: Place = Field(description="The folder of a fleet that has learned.")
-    source: WrittenAddress = Field(alias="from", repr=False, description="Where readings come from.")
+    source: WrittenAddress = Field(
+        alias="from",
+        repr=False,
+        description="Where readings come from: - for standard input, a file that grows, a folder in which files "
+        "arrive, replay://PATH of any table, kafka://HOST:PORT/TOPIC, mqtt://HOST/TOPIC.",
+    )
     sinks: Annotated[tuple[WrittenAddress, ...], BeforeValidator(_several)] = Field(
-        default=(), alias="to", repr=False, description="Where alerts go: one address, or several."
+        default=(),
+        alias="to",
+        repr=False,
+        description="Where alerts go, one address or several: - for standard output, a file ending in .ndjson, "
+        "parquet://FOLDER, kafka://HOST:PORT/TOPIC, https://..., or what Apprise knows, such as mailto:// and slack://.",
     )
     store: WrittenAddress = Field(
-        default="", validate_default=False, repr=False, description="Where state and insights are kept."
+        default="",
+        validate_default=False,
+        repr=False,
+        description="Where state and insights are kept: a folder, or redis://HOST/0. By default FLEET-store.",
     )
     key: Text | None = Field(default=None, description="The field that names the asset; by default as in training.")
     time: Text | None = Field(default=None, description="The field with the time; by default as in training.")
@@ -82,7 +94,7 @@ class Settings(BaseModel):
 
     late: Duration = Field(default=0.0, description="How late a reading may come after a newer one of its asset.")
     linger: Duration = Field(default=0.02, le=60.0, description="How long a batch waits for more readings.")
-    rows: Count = Field(default=200_000, le=100_000_000, description="The most readings a batch.")
+    rows: Count = Field(default=200_000, le=100_000_000, description="The most readings of a batch.")
     explain: Annotated[int, Field(strict=True, ge=0)] = Field(
         default=3, description="How many features to name for each alert."
     )
@@ -95,7 +107,7 @@ class Settings(BaseModel):
         default=datetime.time(2, 0), description="When models are trained anew with the policy nightly, in UTC."
     )
     budget: Annotated[Rate, BeforeValidator(_rate)] | None = Field(
-        default=None, description="How many false alarms the whole fleet may raise."
+        default=None, description="How many false alarms the whole fleet may raise, such as 20/day."
     )
 
     retain: Duration | None = Field(default=None, gt=0.0, description="How long insights are kept.")

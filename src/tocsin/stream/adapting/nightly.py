@@ -20,7 +20,7 @@ from tocsin.fleet.engines import local
 from tocsin.fleet.models import ModelTable, is_clock
 from tocsin.fleet.pipeline import Featured, Learned, Pipeline
 from tocsin.kernels import drift as kernels
-from tocsin.models import Models
+from tocsin.models import Models, Ragged
 from tocsin.panel import Panel
 from tocsin.stream.adapting.policy import LEARNED, REFERENCE, Rule, cuts, own_models, verdicts
 
@@ -77,7 +77,8 @@ def integrate(
     """Learn from the readings of the last days, without touching the models at work.
 
     Rows are learned in blocks that the champion takes for normal (`Rule`), so that a fault of yesterday is not what is
-    normal from today on.
+    normal from today on. The anchor, how features may be distributed, stays where it is from night to night, until
+    somebody vouches for models (`tocsin.stream.adapting.policy.vouched`), so that no fault creeps in.
 
     Parameters
     ----------
@@ -262,19 +263,25 @@ def _plain(table: ModelTable) -> ModelTable:
 
 
 def _usual(detector: Detector, table: ModelTable) -> Anchor:
-    """Return where models are, and what is known of their blocks, if anything is."""
+    """Return where models are anchored, and what is known of their blocks; without an anchor, where they are."""
     models = table.to_models()
-    anchor = Anchor.begin(detector.sketches(own_models(models)), len(models))
-    return anchor.like(Anchor.from_state(models.state)) if f"{ANCHOR}blocks" in models.state else anchor
+    if f"{ANCHOR}blocks" in models.state:
+        return Anchor.from_state(models.state)
+    return Anchor.begin(detector.sketches(own_models(models)), len(models))
 
 
 def _anchored(detector: Detector, table: ModelTable, usual: Anchor) -> ModelTable:
-    """Anchor models where they are now, with what is known of their blocks; of new ones nothing is."""
+    """Keep the anchors of known assets where they are, and give new ones theirs; these come last in the table.
+
+    An anchor that followed each night would let pass what creeps.
+    """
     if detector.temporal:
         return table
-    models = own_models(table.to_models())
-    anchor = Anchor.begin(detector.sketches(models), len(models))
-    state = anchor.put(np.arange(len(usual.blocks)), usual).to_state()
+    state, known = usual.to_state(), len(usual.blocks)
+    if known < len(table):
+        models = own_models(table.take(np.arange(known, len(table))).to_models())
+        new = Anchor.begin(detector.sketches(models), len(models)).to_state()
+        state = {name: Ragged.concat([entry, new[name]]) for name, entry in state.items()}
     columns = {
         name: pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
         for name, entry in state.items()

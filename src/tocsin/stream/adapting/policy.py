@@ -207,7 +207,7 @@ def learn_blocks(detector: Detector, models: Models, panel: Panel, rule: Rule | 
     Notes
     -----
     What comes out is a function of an asset's model and block alone. Beside the update it costs one more scoring of the
-    rows, and a sketch of them. A block should span what repeats itself, such as a day; see docs/adapting.md.
+    rows, and a sort of them. A block should span what repeats itself, such as a day; see docs/adapting.md.
 
     Raises
     ------
@@ -227,8 +227,10 @@ def learn_blocks(detector: Detector, models: Models, panel: Panel, rule: Rule | 
     rows = np.flatnonzero(np.repeat(learned, sizes))
     updated = detector.update_panel(models, panel if learned.all() else panel.take_rows(rows))
     size, assets = len(models), np.arange(len(models))
-    part = np.where(learned, 2, np.where(sizes > 0, 0, 1))
-    kept = Models.concat([reference, own_models(models), updated]).take(part * size + assets)
+    kept = updated
+    if not learned.all():
+        part = np.where(learned, 2, np.where(sizes > 0, 0, 1))
+        kept = Models.concat([reference, own_models(models), updated]).take(part * size + assets)
     anchor = anchor.absorb(found, learned & (anchor.blocks < rule.enough))
     state = {**kept.state, **_as_reference(reference), **anchor.to_state()}
     return Lesson(replace(kept, state=state), why, found, bounds)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
+from random import random
 from typing import Any
 
 import numpy as np
@@ -20,15 +23,17 @@ from tocsin.stream.sources.base import Shape
 _CONTAINER = b"Obj\x01"
 _SYNC = b"tocsin tocsin to"
 _HEADER_BYTES = 5
-_GUARD = "tocsin guard"
+_GUARD = "tocsin_guard"
+_PADDING = bytes(4_096)
+"""Zeros behind the last record, so that one that is cut off is told by its guard."""
 
 
 class AvroRecords(Form):
     """Avro records by a schema that is given, with or without the five bytes that Confluent's serializers put first; or
     messages that are object container files, with the schema in them.
 
-    All records are of the one schema; the number of it in those five bytes is not looked at. Which of the two ways
-    messages are written is seen from the first one that can be read.
+    All records are of the one schema, whatever number those five bytes give it. Which of the two ways messages are
+    written is seen from the first one that can be read.
 
     Records of one call are joined into a container that Polars reads by columns. Since bare records have no marks of
     their own, a guard is put behind each, which must come out where it went in; so a broken record cannot shift the
@@ -65,7 +70,7 @@ class AvroRecords(Form):
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             try:
                 rows = list(_fastavro().reader(BytesIO(message)))
-            except Exception as error:
+            except Exception as error:  # fastavro lets through whatever a broken file leads to
                 gathering.refuse(_said("it is no Avro container that can be read", error), message)
                 return
             self._take_rows(rows, [place] * len(rows), [message] * len(rows), gathering)
@@ -93,17 +98,19 @@ class AvroRecords(Form):
 
     def _at_once(self, messages: Sequence[bytes], places: list[int], gathering: Gathering) -> bool:
         header = self._header_bytes(messages[places[0]])
-        guards = np.random.default_rng(len(places)).random(len(places))
-        parts = [b""] * (2 * len(places))
+        start = messages[places[0]][:header]
+        if header and not all(messages[place].startswith(start) for place in places):
+            return False
+        guard = random()
+        parts = [struct.pack("<d", guard)] * (2 * len(places))
         parts[::2] = [messages[place][header:] for place in places] if header else [messages[place] for place in places]
-        parts[1::2] = [guard.tobytes() for guard in guards.astype("<f8")]
-        body = b"".join(parts)
+        body = b"".join((*parts, _PADDING))
         block = b"".join((self._start, _zigzag(len(places)), _zigzag(len(body)), body, _SYNC))
         try:
             table = pl.read_avro(BytesIO(block))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
             return False
-        if table.height != len(places) or not np.array_equal(table[_GUARD].to_numpy(), guards):
+        if table.height != len(places) or not bool((table[_GUARD] == guard).all()):
             return False
         table = table.drop(_GUARD)
         of = np.array(places, np.int64)
@@ -150,8 +157,8 @@ class AvroRecords(Form):
         good = []
         for i, row in enumerate(rows):
             values = ((name, row.get(name)) for name in fields_of(self.shape))
-            if any(isinstance(value, list | dict) or (name not in roles and _is_text(value)) for name, value in values):
-                gathering.dead.append(fault_of(row, self.shape).letter(payloads[i]))
+            if any(_is_wrong(value, text=name in roles) for name, value in values):
+                gathering.dead.append(fault_of(row, self.shape, text_numbers=True).letter(payloads[i]))
             else:
                 good.append(i)
         if not good:
@@ -171,15 +178,16 @@ def _fastavro() -> Any:
 def _loaded(path: Path) -> dict[str, Any]:
     fastavro = _fastavro()
     try:
-        schema = json.loads(path.read_text())
+        schema: Any = json.loads(path.read_text())
         fastavro.parse_schema(schema)
+        fields = schema["fields"] if isinstance(schema, dict) and schema["type"] == "record" else None
     except OSError as error:
         raise ParameterError(f"cannot read the schema {path}: {(error.strerror or str(error)).lower()}") from None
     except Exception as error:
         raise ParameterError(_said(f"{path} is no Avro schema", error)) from None
-    if not isinstance(schema, dict) or schema.get("type") != "record":
+    if fields is None:
         raise ParameterError(f"the Avro schema in {path} is not that of a record")
-    return schema
+    return dict(schema)
 
 
 def _container_start(schema: dict[str, Any]) -> bytes:
@@ -204,9 +212,12 @@ def _zigzag(number: int) -> bytes:
     return bytes(parts)
 
 
-def _is_text(value: object) -> bool:
+def _is_wrong(value: object, *, text: bool) -> bool:
+    """Tell whether a value is nested, or no number where there must be one."""
+    if text or value is None:
+        return isinstance(value, list | dict)
     if not isinstance(value, str):
-        return False
+        return not isinstance(value, bool | int | float | Decimal)
     try:
         float(value)
     except ValueError:

@@ -93,7 +93,7 @@ class Gathering:
             self.dead.append(fault.letter(payload_of(row)))
 
     def _fault(self, table: pl.DataFrame, row: int) -> Fault:
-        return fault_of(table.row(row, named=True), self._shape)
+        return fault_of(table.row(row, named=True), self._shape, text_numbers=True)
 
     def count(self, strange: Mapping[str, int]) -> None:
         """Add to the counts of sensors that are not the fleet's."""

@@ -51,6 +51,9 @@ class CsvLines:
 
     def decode(self, data: bytes) -> Decoded:
         """Return the readings of whole lines."""
+        data = data.replace(b"\r\n", b"\n")
+        if data.startswith(b"\n") or b"\n\n" in data:
+            data = b"\n".join(_lines(data))
         gathering = Gathering(self._shape)
         if not data or data.isspace():
             return gathering.result()
@@ -81,10 +84,10 @@ class CsvLines:
                     has_header=False,
                     separator=self._separator,
                     schema={name: kinds.get(name, pl.String) for name in self._names},
-                    columns=self._needed,
                 )
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
                 continue
+            table = table.select(table.columns[i] for i in self._needed)  # with fewer, long lines would pass unseen
             return table if table.height == data.count(b"\n") + (not data.endswith(b"\n")) else None
         return None
 
@@ -142,7 +145,7 @@ def check_columns(names: list[str], shape: Shape, where: str) -> None:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    return [line for line in data.split(b"\n") if line and not line.isspace()]
+    return [line for line in data.split(b"\n") if line]
 
 
 def _no_origins(count: int) -> Rows:

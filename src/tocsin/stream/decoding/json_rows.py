@@ -123,7 +123,8 @@ class JsonRows(Form):
         """Take over what Polars read; it writes out a list or an object where a key should be, as text."""
         for name in (self.shape.key, self.shape.sensor):
             if name is not None:
-                odd = table.select((pl.col(name).str.head(1)).is_in(["[", "{"]).arg_true()).to_series().to_list()
+                start = pl.col(name).str.starts_with("[") | pl.col(name).str.starts_with("{")
+                odd = table.select(start.arg_true()).to_series().to_list()
                 wrong = [row for row in odd if isinstance(self._object(payload_of(row))[0], Fault)]
                 if wrong:
                     table = table.with_columns(table[name].scatter(wrong, None))
@@ -272,7 +273,7 @@ def _origins(payloads: Sequence[bytes] | bytes, data: bytes, n_rows: int) -> Row
     """Return which message each row is of; None if that cannot be told."""
     if isinstance(payloads, bytes):
         return np.zeros(n_rows, np.int64)
-    if n_rows == len(payloads) and data.count(b"\n") == n_rows - 1:
+    if n_rows == len(payloads) and np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")) == n_rows - 1:
         return np.arange(n_rows)
     counts = [sum(1 for line in each.split(b"\n") if line and not line.isspace()) for each in payloads]
     return np.repeat(np.arange(len(payloads)), counts) if sum(counts) == n_rows else None

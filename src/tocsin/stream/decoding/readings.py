@@ -194,8 +194,8 @@ def strange_columns(table: pl.DataFrame, shape: Shape) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def fault_of(row: dict[str, object], shape: Shape) -> Fault:
-    """Say why a row is no reading, once it is known that it is none.
+def fault_of(row: dict[str, object], shape: Shape, *, text_numbers: bool = False) -> Fault:
+    """Say why a row is no reading, once it is known that it is none; with `text_numbers` text may hold a number.
 
     Examples
     --------
@@ -210,8 +210,9 @@ def fault_of(row: dict[str, object], shape: Shape) -> Fault:
             return Fault(f"{role} {name!r} is {_kind(row[name])}")
     for name in [shape.value or ""] if shape.long else shape.features:
         value = row.get(name)
-        if value is not None and not isinstance(value, bool | int | float | Decimal):
-            hint = "; write numbers without quotes" if isinstance(value, str) and _is_number(value) else ""
+        number = isinstance(value, str) and _is_number(value)
+        if value is not None and not isinstance(value, bool | int | float | Decimal) and not (number and text_numbers):
+            hint = "; write numbers without quotes" if number else ""
             return Fault(f"{name!r} is {_kind(value)}{hint}")
     if shape.time is None:
         return Fault("it is no reading")

@@ -44,6 +44,8 @@ def nanoseconds(times: pl.Series) -> pl.Series:
     [1700000000000000000, 1699999980000000000, None]
     """
     kind = times.dtype
+    if isinstance(kind, pl.Categorical | pl.Enum):
+        return nanoseconds(times.cast(pl.String))
     if kind.is_integer():
         return _of_whole(times.cast(pl.Int64, strict=False))
     if kind.is_float() or kind.is_decimal():

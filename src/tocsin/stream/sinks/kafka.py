@@ -13,7 +13,7 @@ import pyarrow as pa
 from tocsin.errors import OutputError, TocsinError, UnavailableError
 from tocsin.extras import need
 from tocsin.stream.alerts import json_lines
-from tocsin.stream.kafka import LOG, PATIENCE, Complaints, names_of, partitions_of, refused, sentence, settings
+from tocsin.stream.kafka import LOG, PATIENCE, Complaints, let_go, names_of, partitions_of, refused, sentence, settings
 from tocsin.stream.sinks.base import Sink
 from tocsin.urls import Address
 
@@ -172,10 +172,15 @@ class KafkaTopic(Sink):
 
     def close(self) -> None:
         """Let go of the connections; what was not committed never was."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.producer.purge()  # and dropped: its own close() would wait for a broker that is away
-            line.consumer.close()
+        if self._line is not None:
+            lines, self._line = [self._line], None
+            let_go(lambda: _drop(lines.pop()))
+
+
+def _drop(line: _Line) -> None:
+    """Let go of a producer by forgetting it: its own close() says on standard error what is left undone."""
+    line.producer.purge()
+    line.consumer.close()
 
 
 def _written(calls: dict[int, str]) -> str:

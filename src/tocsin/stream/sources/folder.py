@@ -124,7 +124,8 @@ class Folder(Source):
         }
         if not fresh:
             return
-        going_on = {name for name, stat in fresh.items() if stat.st_ctime_ns <= self._mark.until}
+        half_read = self._mark.file
+        going_on = {name for name, stat in fresh.items() if stat.st_ctime_ns <= self._mark.until or name == half_read}
         if going_on:
             self._round = sorted(going_on)
             return

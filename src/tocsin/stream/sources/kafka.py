@@ -22,6 +22,7 @@ from tocsin.stream.kafka import (
     Complaints,
     KafkaTrouble,
     choice,
+    let_go,
     names_of,
     partitions_of,
     refused,
@@ -112,7 +113,7 @@ class KafkaSource(Source):
             source._complaints = complaints
             source._check(partitions_of(consumer, source._topic, source._where, complaints, kafka.KafkaException))
         except BaseException:
-            consumer.close()
+            let_go(consumer.close)
             raise
         return source
 
@@ -325,7 +326,7 @@ class KafkaSource(Source):
         """Leave the group."""
         if not self._closed:
             self._closed = True
-            self._consumer.close()
+            let_go(self._consumer.close)
 
 
 def _numbers(text: str | None) -> list[int] | None:
