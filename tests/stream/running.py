@@ -154,7 +154,7 @@ def run(
     settings = Options(
         learning=learning or Learning(first=100, least=32),
         linger=0.0,
-        budget=budget and Budget.of(budget, quiet=30.0),
+        budget=None if budget is None else Budget.of(budget, quiet=30.0),
         **options,
     )
     halt.runner = Runner(fleet, source, store, outbox, settings, say, [halt])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,17 +16,21 @@ from tocsin.detectors.budget import Budget
 from tocsin.errors import ParameterError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights.catalog import open_store
+from tocsin.insights.lmdb import LMDB
 from tocsin.insights.recorder import Keep
+from tocsin.stream.adaptation import Adapting
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import MetricsServer
+from tocsin.stream.night import Nightly
 from tocsin.stream.outbox import Outbox, targets_of
 from tocsin.stream.runner import Options, Runner
 from tocsin.stream.settings import Settings
 from tocsin.stream.sources.base import Shape
 from tocsin.stream.sources.catalog import open_source
 from tocsin.stream.watching import Watch
+from tocsin.urls import Address
 
 T = TypeVar("T")
 DAY = 86_400.0
@@ -260,11 +265,8 @@ def options_of(settings: Settings, fleet: Fleet) -> Options:
     ParameterError
         If something is asked for that cannot be had.
     """
-    for name, given in (("policy", settings.policy == "nightly"), ("half_life", settings.half_life is not None)):
-        if given:
-            raise ParameterError(
-                f"--{name.replace('_', '-')} {getattr(settings, name)} cannot be had yet; leave it out"
-            )
+    if settings.half_life is not None:
+        raise ParameterError(f"--half-life {settings.half_life} cannot be had yet; leave it out")
     return Options(
         learning=Learning(online=settings.policy == "online", first=settings.learn_after),
         late=round(settings.late * 1e9),
@@ -274,7 +276,34 @@ def options_of(settings: Settings, fleet: Fleet) -> Options:
         budget=None if settings.budget is None else Budget(settings.budget.per_day),
         long=shape_of(settings, fleet).long,
         keep=keep_of(settings.retain),
+        adapting=adapting_of(settings, fleet),
     )
+
+
+def adapting_of(settings: Settings, fleet: Fleet) -> Adapting:
+    """Return what may change models beside what they learn online.
+
+    Raises
+    ------
+    ParameterError
+        If a night needs a folder, and the store has none.
+    """
+    address, beside = Address.of(settings.store), settings.beside
+    if beside is None and address.scheme in LMDB.schemes:
+        beside = address.place
+    nightly = None
+    if settings.policy == "nightly":
+        if beside is None:
+            raise ParameterError("--policy nightly needs a folder for past readings; give one with --beside")
+        window = timedelta(seconds=settings.nightly_window)
+        nightly = Nightly(
+            at=settings.nightly_at,
+            how=settings.nightly_how or ("update" if fleet.detector.incremental else "refit"),
+            window=window,
+            keep=max(window, Nightly().judged) + timedelta(days=1),
+            drifting=settings.nightly_drift,
+        )
+    return Adapting(nightly, beside, settings.fleet)
 
 
 def keep_of(retain: float | None) -> Keep:

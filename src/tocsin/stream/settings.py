@@ -106,6 +106,21 @@ class Settings(BaseModel):
     nightly_at: Annotated[datetime.time, BeforeValidator(_time_of_day)] = Field(
         default=datetime.time(2, 0), description="When models are trained anew with the policy nightly, in UTC."
     )
+    nightly_how: Literal["update", "refit"] | None = Field(
+        default=None,
+        description="Whether models learn the day on at night, or are learned anew; by default on, if they can.",
+    )
+    nightly_window: Duration = Field(
+        default=1_209_600.0, gt=0.0, description="From how much of the past models are learned at the most."
+    )
+    nightly_drift: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=None, description="Learn at once when more than this share of all assets has drifted, such as 0.2."
+    )
+    beside: Place | None = Field(
+        default=None,
+        description="What the folders of past readings and former models are called, before -history and -fleets; by "
+        "default as the store is.",
+    )
     budget: Annotated[Rate, BeforeValidator(_rate)] | None = Field(
         default=None, description="How many false alarms the whole fleet may raise, such as 20/day."
     )
