@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -17,27 +14,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tocsin.detectors.budget import Budget
-from tocsin.errors import DataError, FleetError, OutputError, TocsinError, did_you_mean
+from tocsin.errors import DataError, FleetError, TocsinError, did_you_mean
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.insights.base import Store
 from tocsin.insights.recorder import Changes
 from tocsin.stream import drifts, requests
-from tocsin.stream.history import History
 from tocsin.stream.identity import models_in, other
 from tocsin.stream.journal import Journal
 from tocsin.stream.live import Live
-from tocsin.stream.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.night import Made, Nightly
+from tocsin.stream.nights import Measured, Nights
 from tocsin.stream.requests import Request
 from tocsin.stream.roster import Roster
 from tocsin.stream.versions import Versions, sweep, trial_put, trials
 
-LOOK, RETRY = 1.0, 10.0
-"""Seconds between two looks for requests, and after which what could not be written is tried again."""
-MEASURED = DAY // 4
-"""How often drift is measured under the policy nightly, in nanoseconds of event time."""
-LEAVE = 1.5
-"""Seconds that a file of the history has to be left when the stream ends."""
+LOOK = 1.0
+"""Seconds between two looks for requests, and at the fleet's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +51,6 @@ class Adapting:
     nightly: Nightly | None = None
     beside: Path | None = None
     fleet: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Archived:
-    last: int
-    why: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    mark: int
-    found: drifts.Found
 
 
 class Adaptation:
@@ -109,32 +90,22 @@ class Adaptation:
         long: bool = False,
     ) -> None:
         self._store, self._fleet, self._live, self._journal, self._say = store, fleet, live, journal, say
-        self._adapting, self._budget, self._stop = adapting, budget, Event()
+        self._adapting, self._budget = adapting, budget
         self._versions = Versions()
         self._roster = Roster()
         self._found = live.found = list[drifts.Found]()
         nightly, beside = adapting.nightly, adapting.beside
         self._fleets = None if beside is None else beside.with_name(f"{beside.name}-fleets")
-        self._history: History | None = None
-        self._night: Night | None = None
+        self._nights: Nights | None = None
         if nightly is not None:
-            nightly.check(fleet.detector)
             if beside is None or self._fleets is None:
                 raise FleetError("a stream that learns at night needs a folder for past readings; say which")
-            folder = beside.with_name(f"{beside.name}-history")
-            kept: dict[str, Any] = {"age": nightly.keep, "size": nightly.size}
-            self._history = History(folder, fleet.features, fleet.dtype, long=long, **kept)
-            self._night = Night(fleet, self._history, nightly, self._fleets, self._stop)
-        self._marks: list[int] = []
+            self._nights = Nights(fleet, journal, nightly, beside, self._fleets, say, long=long)
         self._puts: list[tuple[bytes, bytes]] = []
         self._deletes: list[bytes] = []
         self._dirty = False
         self.renewed = False
-        self._looked, self._paused = -np.inf, -np.inf
-        self._job: Thread | None = None
-        self._done: SimpleQueue[_Archived | _Measured | Made] = SimpleQueue()
-        self._measured: int | None = None
-        self._to_measure: tuple[int, int] | None = None
+        self._looked = -np.inf
         self._refused: str | None = None
 
     # Beginning and ending --------------------------------------------------------------------------------------------
@@ -148,28 +119,21 @@ class Adaptation:
     def resume(self, roster: Roster) -> None:
         """Go on with a store, after its journal was run through."""
         self._roster = roster
-        found = Versions.load(self._store)
-        self._versions = found or Versions(source=self._source())
-        versions = self._versions
-        versions.archived = max(versions.archived, self._journal.first - 1)
-        versions.cuts = [cut for cut in versions.cuts if cut > versions.archived]
+        self._versions = Versions.load(self._store) or Versions(source=self._source())
         self._begun()
 
     def _begun(self) -> None:
         self._found.clear()
-        versions = self._versions
-        if self._history is None:
-            versions.cuts, versions.due = [], None
-            self._journal.archived = None
+        if self._nights is None:
+            self._versions.cuts, self._versions.due = [], None
         else:
-            self._journal.archived = versions.archived
+            self._nights.begin(self._versions, self._roster)
         self._dirty = True
 
     def close(self) -> None:
         """Stop what goes on beside the stream; a night that is not over is done again at the next start."""
-        self._stop.set()
-        if self._job is not None:
-            self._job.join(LEAVE)
+        if self._nights is not None:
+            self._nights.close()
 
     def _source(self) -> str | None:
         return None if self._adapting.fleet is None else models_in(self._adapting.fleet)
@@ -178,16 +142,12 @@ class Adaptation:
 
     def mark(self, now: int) -> None:
         """Hear that the newest event time passes a mark."""
-        if self._history is not None:
-            self._marks.append(now)
+        if self._nights is not None:
+            self._nights.mark(now)
 
     def note(self) -> dict[str, Any]:
         """Return what is noted of the rows that come next: the mark that they are the first after."""
-        if not self._marks:
-            return {}
-        found = {"mark": self._marks[-1]}
-        self._marks.clear()
-        return found
+        return {} if self._nights is None else self._nights.note()
 
     def due(self, *, last: bool = False) -> list[dict[str, Any]] | None:
         """Do what is to be done between two batches; return what is to be noted of it, None if nothing was done.
@@ -208,13 +168,13 @@ class Adaptation:
         """Return what a commit is to do beside the rest; called when its entries have their numbers."""
         first = self._journal.number - len(notes)
         for place, note in enumerate(notes):
-            if "mark" in note:
-                self._cut(int(note["mark"]), first + place)
+            if "mark" in note and self._nights is not None:
+                self._nights.cut(int(note["mark"]), first + place)
         if self._found:
             self._puts += drifts.puts(self._found, self._roster, self._live.outputs)
             self._found.clear()
         puts, deletes = [*self._puts], [*self._deletes]
-        if self._dirty:
+        if self._dirty or (self._nights is not None and self._nights.changed):
             puts.append(self._versions.put())
         if self.renewed:
             puts += self._journal.renew(n_slots)
@@ -227,6 +187,8 @@ class Adaptation:
         if self.renewed and self._fleets is not None:
             sweep(self._fleets, self._versions.kept)
         self._dirty = self.renewed = False
+        if self._nights is not None:
+            self._nights.changed = False
         self._go_on()
 
     def again(self, acts: Sequence[Mapping[str, Any]], behind: NDArray[np.bool_], roster: Roster) -> None:
@@ -388,93 +350,22 @@ class Adaptation:
 
     # Nights ----------------------------------------------------------------------------------------------------------
 
-    def _cut(self, mark: int, number: int) -> None:
-        """Let the history have a file that ends with an entry of the journal, and see whether it is night."""
-        versions, nightly = self._versions, self._adapting.nightly
-        assert nightly is not None
-        if number > max([versions.archived, *versions.cuts]):
-            versions.cuts.append(number)
-        night = nightly.night_of(mark)
-        if versions.night is None:
-            versions.night = night
-        elif night > versions.night and versions.due is None:
-            versions.night, versions.due = night, (night, mark, number)
-        elif self._measured is None or mark - self._measured >= MEASURED:
-            self._measured = mark
-            self._to_measure = (mark, number)
-        self._dirty = True
-
-    def _go_on(self) -> None:
-        """Begin what is next beside the stream, if nothing goes on there."""
-        if self._history is None or self._night is None or (self._job is not None and self._job.is_alive()):
-            return
-        versions, due = self._versions, self._versions.due
-        if versions.cuts:
-            if time.monotonic() - self._paused >= RETRY:
-                self._start(partial(self._archive, versions.archived + 1, versions.cuts[0]))
-        elif due is not None and not self._waits(due[2]):
-            learned = versions.learned.get(versions.at, 0)
-            task = Task(versions.new(), versions.at, self._models(), learned, due[2], due[1], dict(versions.confirmed))
-            self._start(partial(self._night.work, task))
-        elif self._to_measure is not None and not self._waits(self._to_measure[1]):
-            mark, number = self._to_measure
-            self._to_measure = None
-            self._start(partial(self._measure, self._models(), mark, number))
-
-    def _waits(self, number: int) -> bool:
-        return number > self._versions.archived or not self._done.empty()
-
-    def _start(self, work: Callable[[], _Archived | _Measured | Made | None]) -> None:
-        def run() -> None:
-            found = work()
-            if found is not None:
-                self._done.put(found)
-
-        self._job = Thread(target=run, name="tocsin-night", daemon=True)
-        self._job.start()
-
-    def _archive(self, first: int, last: int) -> _Archived | None:
-        assert self._history is not None
-        rows = self._journal.rows(first, last, self._stop)
-        try:
-            self._history.write(first, last, rows, self._roster)
-        except InterruptedError:
-            return None
-        except OutputError as error:
-            return _Archived(last, str(error))
-        return _Archived(last)
-
-    def _measure(self, champion: ModelTable, mark: int, number: int) -> _Measured | None:
-        assert self._night is not None
-        found = drifts.measured(self._night.drifts(champion, mark, number), mark)
-        return None if self._stop.is_set() else _Measured(mark, found)
-
     def _finished(self) -> bool:
         """Take what has been done beside the stream; return whether it is to be put down at once."""
         done = False
-        while True:
-            try:
-                found = self._done.get_nowait()
-            except Empty:
-                return done
-            if isinstance(found, _Archived):
-                self._archived(found)
-            elif isinstance(found, _Measured):
-                done |= self._drifted(found)
+        for found in () if self._nights is None else self._nights.finished():
+            done = True
+            if isinstance(found, Measured):
+                self._drifted(found)
             else:
                 self._over(found)
-                done = True
+        return done
 
-    def _archived(self, found: _Archived) -> None:
-        if found.why is not None:
-            self._paused = time.monotonic()
-            self._say(f"{found.why}; waiting")
-            return
-        self._versions.archived = self._journal.archived = found.last
-        self._versions.cuts = [cut for cut in self._versions.cuts if cut > found.last]
-        self._dirty = True
+    def _go_on(self) -> None:
+        if self._nights is not None:
+            self._nights.go_on(self._models)
 
-    def _drifted(self, found: _Measured) -> bool:
+    def _drifted(self, found: Measured) -> None:
         nightly, versions = self._adapting.nightly, self._versions
         assert nightly is not None
         self._puts += drifts.puts([found.found], self._roster, self._live.outputs)
@@ -483,7 +374,6 @@ class Adaptation:
             self._say(f"{100 * share:.0f} % of the assets have drifted: models are learned anew now")
             versions.due = (versions.night or 0, found.mark, versions.archived)
             self._dirty = True
-        return True
 
     def _over(self, made: Made) -> None:
         """Take what came of a night."""

@@ -1,0 +1,201 @@
+"""What goes on beside a stream: readings become history, drift is measured, and models are learned at night."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+import numpy as np
+
+from tocsin.errors import OutputError
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.models import ModelTable
+from tocsin.stream import drifts
+from tocsin.stream.history import History
+from tocsin.stream.journal import Journal
+from tocsin.stream.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.roster import Roster
+from tocsin.stream.versions import Versions
+
+RETRY = 10.0
+"""Seconds after which what could not be written is tried again."""
+MEASURED = DAY // 4
+"""How often drift is measured, in nanoseconds of event time."""
+LEAVE = 1.5
+"""Seconds that what goes on has to be left when the stream ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Up to where the journal is history now; `why` not, if it is not."""
+
+    last: int
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How far assets have drifted at a mark."""
+
+    mark: int
+    found: drifts.Found
+
+
+class Nights:
+    """One thread at a time beside the stream, begun and heard of between two batches.
+
+    Parameters
+    ----------
+    fleet : Fleet
+    journal : Journal
+        Keeps entries until they are in the history.
+    nightly : Nightly
+    beside, fleets : Path
+        What the folder of past readings is called before ``-history``, and where versions are saved.
+    say : callable
+        Is given a line of news.
+    long : bool
+        Whether a reading holds one sensor's value.
+
+    Raises
+    ------
+    ParameterError
+        If the detector cannot be learned as is asked.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        journal: Journal,
+        nightly: Nightly,
+        beside: Path,
+        fleets: Path,
+        say: Callable[[str], None],
+        *,
+        long: bool,
+    ) -> None:
+        nightly.check(fleet.detector)
+        self._journal, self._nightly, self._say, self._stop = journal, nightly, say, Event()
+        folder, age, size = beside.with_name(f"{beside.name}-history"), nightly.keep, nightly.size
+        self._history = History(folder, fleet.features, fleet.dtype, long=long, age=age, size=size)
+        self._night = Night(fleet, self._history, nightly, fleets, self._stop)
+        self._versions, self._roster = Versions(), Roster()
+        self._marks: list[int] = []
+        self._paused = -np.inf
+        self._job: Thread | None = None
+        self._done: SimpleQueue[Archived | Measured | Made] = SimpleQueue()
+        self._measured: int | None = None
+        self._to_measure: tuple[int, int] | None = None
+        self.changed = False
+
+    def begin(self, versions: Versions, roster: Roster) -> None:
+        """Go on with what is known of versions, which is changed from now on."""
+        self._versions, self._roster = versions, roster
+        versions.archived = max(versions.archived, self._journal.first - 1)
+        versions.cuts = [cut for cut in versions.cuts if cut > versions.archived]
+        self._journal.archived = versions.archived
+
+    def close(self) -> None:
+        """Stop; a night that is not over is done again at the next start."""
+        self._stop.set()
+        if self._job is not None:
+            self._job.join(LEAVE)
+
+    # Marks -----------------------------------------------------------------------------------------------------------
+
+    def mark(self, now: int) -> None:
+        """Hear that the newest event time passes a mark."""
+        self._marks.append(now)
+
+    def note(self) -> dict[str, int]:
+        """Return what is noted of the rows that come next: the mark that they are the first after."""
+        if not self._marks:
+            return {}
+        found = {"mark": self._marks[-1]}
+        self._marks.clear()
+        return found
+
+    def cut(self, mark: int, number: int) -> None:
+        """Let the history have a file that ends with an entry of the journal, and see whether it is night."""
+        versions = self._versions
+        if number > max([versions.archived, *versions.cuts]):
+            versions.cuts.append(number)
+        night = self._nightly.night_of(mark)
+        if versions.night is None:
+            versions.night = night
+        elif night > versions.night and versions.due is None:
+            versions.night, versions.due = night, (night, mark, number)
+        elif self._measured is None or mark - self._measured >= MEASURED:
+            self._measured, self._to_measure = mark, (mark, number)
+        self.changed = True
+
+    # Beside the stream -----------------------------------------------------------------------------------------------
+
+    def go_on(self, models: Callable[[], ModelTable]) -> None:
+        """Begin what is next, if nothing goes on; `models` are those at work."""
+        if self._job is not None and self._job.is_alive():
+            return
+        versions, due = self._versions, self._versions.due
+        if versions.cuts:
+            if time.monotonic() - self._paused >= RETRY:
+                self._start(partial(self._archive, versions.archived + 1, versions.cuts[0]))
+        elif due is not None and not self._waits(due[2]):
+            learned = versions.learned.get(versions.at, 0)
+            confirmed = dict(versions.confirmed)
+            task = Task(versions.new(), versions.at, models(), learned, due[2], due[1], confirmed)
+            self._start(partial(self._night.work, task))
+        elif self._to_measure is not None and not self._waits(self._to_measure[1]):
+            mark, number = self._to_measure
+            self._to_measure = None
+            self._start(partial(self._measure, models(), mark, number))
+
+    def finished(self) -> Iterator[Measured | Made]:
+        """Give what has been done since."""
+        while True:
+            try:
+                found = self._done.get_nowait()
+            except Empty:
+                return
+            if isinstance(found, Archived):
+                self._archived(found)
+            else:
+                yield found
+
+    def _waits(self, number: int) -> bool:
+        return number > self._versions.archived or not self._done.empty()
+
+    def _start(self, work: Callable[[], Archived | Measured | Made | None]) -> None:
+        def run() -> None:
+            found = work()
+            if found is not None:
+                self._done.put(found)
+
+        self._job = Thread(target=run, name="tocsin-night", daemon=True)
+        self._job.start()
+
+    def _archive(self, first: int, last: int) -> Archived | None:
+        try:
+            self._history.write(first, last, self._journal.rows(first, last, self._stop), self._roster)
+        except InterruptedError:
+            return None
+        except OutputError as error:
+            return Archived(last, str(error))
+        return Archived(last)
+
+    def _archived(self, found: Archived) -> None:
+        if found.why is not None:
+            self._paused = time.monotonic()
+            self._say(f"{found.why}; waiting")
+            return
+        self._versions.archived = self._journal.archived = found.last
+        self._versions.cuts = [cut for cut in self._versions.cuts if cut > found.last]
+        self.changed = True
+
+    def _measure(self, champion: ModelTable, mark: int, number: int) -> Measured | None:
+        found = drifts.measured(self._night.drifts(champion, mark, number), mark)
+        return None if self._stop.is_set() else Measured(mark, found)
