@@ -262,7 +262,11 @@ class Runner:
         self._adaptation.resume(self._roster)
         self._newest = head["newest"]
         self._recorder.resume()
-        self._positions = head["positions"]
+        kind = type(self._source).__name__
+        if head.get("source", kind) == kind:
+            self._positions = head["positions"]
+        else:
+            self._say("the source is of another kind than before: it is read from its beginning")
         self._source.seek(self._positions)
 
     def _begin(self) -> None:
@@ -342,8 +346,11 @@ class Runner:
         """Cut rows where the newest time of all passes a mark, and look at what concerns the whole fleet there."""
         newest = np.maximum.accumulate(np.append(self._newest, rows.times))
         marks = newest // EPOCH
-        start = 0
-        for row in np.flatnonzero(marks[1:] > marks[:-1]):
+        start, passes = 0, np.flatnonzero(marks[1:] > marks[:-1])
+        if self._options.budget is None and len(passes):  # no row is judged by what epochs change
+            self._mark(int(marks[-1]) * EPOCH)
+            passes = passes[:0]
+        for row in passes:
             before, rows = rows.until(int(row) - start)
             if len(before.slots):
                 yield before
@@ -435,7 +442,12 @@ class Runner:
         if self._retained:
             changes = self._recorder.retain(self._retained[-1])
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
-        head = self._journal.header(fleet=identity(self._fleet), newest=int(self._newest), positions=self._positions)
+        head = self._journal.header(
+            fleet=identity(self._fleet),
+            newest=int(self._newest),
+            source=type(self._source).__name__,
+            positions=self._positions,
+        )
         self._patiently(partial(self._write, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
         self._outbox.committed()
         self._recorder.committed()

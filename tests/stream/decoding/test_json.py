@@ -157,7 +157,7 @@ def message(**fields: Any) -> bytes:
         (message(t=31_535_999), "before 1971"),
         (message(t="2300-01-01T00:00:00Z"), "no time between"),
         (message(t=10_413_792_000_000), "more than a day ahead"),
-        (message(t=(time.time() + 2 * 86_400)), "more than a day ahead"),
+        (message(t=7_000_000_000), "more than a day ahead"),
         (message(t=True), "before 1971 or more than a day ahead"),
         (b'{"k": "a", "t": ' + b"9" * 5_000 + b"}", "too many digits"),
         (b'{"z":' * 3_000 + b"1" + b"}" * 3_000, "nested too deeply"),
