@@ -6,7 +6,7 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tocsin.detectors.anchor import PREFIX as ANCHOR
 from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, ParameterError
-from tocsin.features.recipe import MEMORY
+from tocsin.features.recipe import MEMORY, PREFIX
 from tocsin.fleet.arena import Arena
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
@@ -26,15 +25,15 @@ from tocsin.fleet.results import score_table, take_scores, with_explanations
 from tocsin.kernels import rows as kernels
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
-from tocsin.stream.adapting.policy import LEARNED, REFERENCE, learn_blocks, vouched
+from tocsin.stream.adapting.policy import BESIDE, LEARNED, learn_blocks, vouched
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.drifts import Found
 from tocsin.stream.learning import Learning
 
 Ints = NDArray[np.int64]
 
-AT_ONCE = 64
-"""How many models learn at once, few enough to stay in cache."""
+AT_ONCE, SCORED_AT_ONCE = 64, 1024
+"""How many models learn at once, and score at once, few enough to stay in cache."""
 MOST_HELD = 4096
 """How many of an asset's rows that were held back are kept for the case that somebody confirms them as normal."""
 STATE = "state."
@@ -184,14 +183,13 @@ class Live:
             columns[name] = pa.LargeListArray.from_arrays(pa.array(entry.offsets), pa.array(entry.values))
         return ModelTable(pa.table(columns))
 
-    def _take(self, slots: Ints, *, to_score: bool = False) -> Models:
-        """Return the models of slots; those `to_score` lack what is needed only to learn."""
+    def _take(self, slots: Ints, wanted: Callable[[str], bool] = lambda name: True) -> Models:
+        """Return the models of slots, with those of their entries whose names are `wanted`."""
         numbers = self.arena.numbers
-        besides = tuple(f"{STATE}{beside}" for beside in (REFERENCE, ANCHOR)) if to_score else ()
         state = {
             name.removeprefix(STATE): each.take(slots)
             for name, each in self.arena.arrays.items()
-            if name.startswith(STATE) and not name.startswith(besides)
+            if name.startswith(STATE) and wanted(name.removeprefix(STATE))
         }
         return Models(numbers["rows"][slots], numbers["threshold"][slots], state)
 
@@ -265,11 +263,10 @@ class Live:
     def _judge(self, slots: Ints, panel: Panel) -> Outcome:
         """Score rows of assets that have a model, in passes that end where blocks are whole, which are then learned."""
         numbers = self.arena.numbers
-        models = self._take(slots, to_score=True)
         begun = numbers["begun"][slots]
         assert panel.times is not None
         follows = begun | (panel.times[panel.offsets[:-1]] > numbers["last_time"][slots])
-        featured = self.pipeline.features(models, panel, follows)
+        featured = self.pipeline.features(self._take(slots, _of_recipe), panel, follows)
         self._remember(slots, featured.state)
         numbers["begun"][slots] = True
         numbers["last_time"][slots] = panel.times[panel.offsets[1:] - 1]
@@ -281,12 +278,10 @@ class Live:
             active = np.flatnonzero(counts)
             if not len(active):
                 break
-            whole = len(active) == len(slots) and bool((counts == lengths).all())
-            part = featured.panel if whole else _cut(featured.panel, active, cursor[active], counts[active])
-            models = models if whole else self._take(slots[active], to_score=True)
-            alerts.append(
-                self._pass(slots[active], models, part, told, featured.panel.offsets[active] + cursor[active])
-            )
+            for some in np.split(active, range(SCORED_AT_ONCE, len(active), SCORED_AT_ONCE)):
+                part = _cut(featured.panel, some, cursor[some], counts[some])
+                models, firsts = self._take(slots[some], _of_detector), featured.panel.offsets[some] + cursor[some]
+                alerts.append(self._pass(slots[some], models, part, told, firsts))
             cursor[active] += counts[active]
         self.counts.rows += panel.n_rows
         raised = [table for table in alerts if table.num_rows]
@@ -349,8 +344,10 @@ class Live:
     def _learn(self, slots: Ints, keys: pa.Array) -> None:
         """Let models learn the blocks that wait, or hold these back."""
         panel = self._rows("pending", slots, keys)
-        lesson = learn_blocks(self.pipeline.detector, self._take(slots), panel, self.learning.rule)
-        self._put(slots, lesson.models)
+        models = self._take(slots)
+        lesson = learn_blocks(self.pipeline.detector, models, panel, self.learning.rule)
+        changed = {name: each for name, each in lesson.models.state.items() if each is not models.state.get(name)}
+        self._put(slots, replace(lesson.models, state=changed))
         if self.found is not None and not self.pipeline.detector.temporal:
             assert panel.times is not None
             ends = panel.times[panel.offsets[1:] - 1]
@@ -469,6 +466,16 @@ def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:
     place = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
     assert panel.times is not None
     return Panel(values, offsets, panel.keys.take(pa.array(assets)), panel.features, panel.times[place])
+
+
+def _of_recipe(name: str) -> bool:
+    """Return whether an entry of a model is needed to make features."""
+    return name.startswith((PREFIX, MEMORY))
+
+
+def _of_detector(name: str) -> bool:
+    """Return whether an entry of a model is needed to score features."""
+    return not name.startswith(BESIDE)
 
 
 def _nanoseconds(column: pa.ChunkedArray) -> Ints:
