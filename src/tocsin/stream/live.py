@@ -210,17 +210,18 @@ class Live:
         Rows of assets without a model wait until there are enough to learn one, and are not scored.
         """
         self.arena.grow(int(slots.max(initial=-1)) + 1)
-        known = self.arena.numbers["known"][slots]
-        if known.all():
-            return [self._judge(slots, panel)] if len(slots) else []
-        outcomes = []
-        if known.any():
-            there = np.flatnonzero(known)
-            outcomes.append(self._judge(slots[there], panel.take_assets(there)))
-        new = np.flatnonzero(~known)
-        waited, rest = self._wait(slots[new], panel.take_assets(new))
-        outcomes.append(waited)
-        return outcomes + (self.absorb(*rest) if rest is not None else [])
+        outcomes: list[Outcome] = []
+        rest: tuple[Ints, Panel] | None = (slots, panel)
+        while rest is not None:
+            (slots, panel), rest = rest, None
+            known = self.arena.numbers["known"][slots]
+            there, new = np.flatnonzero(known), np.flatnonzero(~known)
+            if len(there):
+                outcomes.append(self._judge(slots[there], panel if not len(new) else panel.take_assets(there)))
+            if len(new):
+                waited, rest = self._wait(slots[new], panel.take_assets(new))
+                outcomes.append(waited)
+        return outcomes
 
     def _wait(self, slots: Ints, panel: Panel) -> tuple[Outcome, tuple[Ints, Panel] | None]:
         """Let rows of assets without a model wait; return them, and those that come after a first model was learned."""
