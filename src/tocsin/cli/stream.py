@@ -52,6 +52,8 @@ PANELS = {
 GRACE = 1.5
 """Seconds after which a stream that was asked to stop is left where its last commit is."""
 DONE, INTERRUPTED = 0, 130
+SHOW_CURSOR = b"\x1b[?25h\n"
+"""What undoes the hiding of a terminal's cursor by a live table."""
 
 Fleet = Annotated[
     Path | None,
@@ -163,6 +165,8 @@ class End:
             self._leave("interrupted again; started anew, the stream goes on from its last commit")
 
     def _leave(self, said: str) -> None:
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
         _say(said)
         os._exit(self.code)
 
