@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -18,7 +18,7 @@ import typer.core
 import typer.main
 
 from tocsin.cli.options import Json
-from tocsin.errors import ParameterError
+from tocsin.errors import ParameterError, UnavailableError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,9 +53,11 @@ PANELS = {
     },
 }
 """The flags by the names of settings, with what they take; types, defaults and help are those of the settings."""
-GRACE = 1.7
+GRACE = 1.5
 """Seconds after which a stream that was asked to stop is left where its last commit is."""
 DONE, INTERRUPTED = 0, 130
+SHOW_CURSOR = b"\x1b[?25h\n"
+"""What undoes the hiding of a terminal's cursor by a live table."""
 
 Fleet = Annotated[
     Path | None,
@@ -99,27 +101,30 @@ def run(settings: Settings, *, as_json: bool | None = None) -> Summary:
     Raises
     ------
     typer.Exit
-        If it was ended by Ctrl-C.
+        If it was ended by Ctrl-C, or while it still waited for a server.
     """
     _use(settings.threads)
-    from tocsin.cli import stream_view
-    from tocsin.stream.logs import logging_to
-    from tocsin.stream.session import Session
+    with stopping() as end:
+        from tocsin.cli import stream_view
+        from tocsin.stream.logs import logging_to
+        from tocsin.stream.session import Session
 
-    live = stream_view.wanted(settings)
-    level = settings.log or ("none" if live else "info")
-    with logging_to(sys.stderr, level):
-        session = Session(settings)
-        with stopping(session) as stopped, session:
-            if live:
-                with stream_view.table(session):
-                    summary = session.run()
-            else:
-                summary = session.run()
-            if as_json is not None:
-                tell(summary, settings, as_json=as_json)
-    if stopped == [signal.SIGINT]:
-        raise typer.Exit(INTERRUPTED)
+        live = stream_view.wanted(settings)
+        with logging_to(sys.stderr, settings.log or ("none" if live else "info")):
+            end.session = session = Session(settings)
+            try:
+                with session:
+                    with stream_view.table(session) if live else nullcontext():
+                        summary = session.run()
+                    if as_json is not None:
+                        tell(summary, settings, as_json=as_json)
+            except UnavailableError as error:
+                if not end.came:
+                    raise
+                _say(f"stopped while waiting: {error}")
+                raise typer.Exit(end.code) from None
+    if end.came and end.code != DONE:
+        raise typer.Exit(end.code)
     return summary
 
 
@@ -134,36 +139,56 @@ def tell(summary: Summary, settings: Settings, *, as_json: bool) -> None:
         stream_view.tell(summary, aside="-" in settings.sinks)
 
 
-@contextmanager
-def stopping(session: Session) -> Iterator[list[signal.Signals]]:
-    """Let SIGTERM and Ctrl-C end a stream after its micro-batch, a second Ctrl-C at once; gives what came.
+class End:
+    """How a stream ends that is told to: on SIGTERM or Ctrl-C after its micro-batch, on a second Ctrl-C at once.
 
     A micro-batch that takes too long is left as if the process had been killed, which loses nothing.
     """
-    came: list[signal.Signals] = []
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(signal.Signals(number))
-        if len(came) > 1 and number == signal.SIGINT:
-            _leave("interrupted again; the stream goes on from its last commit when it is started anew", INTERRUPTED)
-        session.stop()
-        if len(came) == 1:
-            late = "stopped in the middle of a batch, which will be read again"
-            timer = Timer(GRACE, _leave, [late, DONE if number == signal.SIGTERM else INTERRUPTED])
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        """What is to be stopped, once it is there."""
+        self.came: list[int] = []
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return DONE if self.came[0] == signal.SIGTERM else INTERRUPTED
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self.came.append(number)
+        if self.session is None:
+            self._leave("stopped before it began")
+        elif len(self.came) == 1:
+            self.session.stop()
+            timer = Timer(GRACE, self._leave, ["stopped in the middle of a batch, which will be read again"])
             timer.daemon = True
             timer.start()
+        elif number == signal.SIGINT:
+            self._leave("interrupted again; started anew, the stream goes on from its last commit")
 
-    before = [(number, signal.signal(number, stop)) for number in (signal.SIGTERM, signal.SIGINT)]
+    def _leave(self, said: str) -> None:
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+        _say(said)
+        os._exit(self.code)
+
+
+@contextmanager
+def stopping() -> Iterator[End]:
+    """Give who takes the signals as long as the context lasts."""
+    end = End()
+    before = [(number, signal.signal(number, end)) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
-        yield came
+        yield end
     finally:
         for number, handler in before:
             signal.signal(number, handler)
 
 
-def _leave(said: str, code: int) -> None:
+def _say(said: str) -> None:
     os.write(2, f"tocsin: {said}\n".encode())
-    os._exit(code)
 
 
 def _use(threads: int | None) -> None:

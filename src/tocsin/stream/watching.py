@@ -99,6 +99,7 @@ class Watch:
             second, self._last = max(second, self._second + 1), False
         if second <= self._second:
             return ()
+        self._ask()
         counted, span = self._now(), max(now - self._at, 1e-3)
         delays = self.figures.delays.recent()
         rates = {name: (counted[name] - self._counted[name]) / span for name in RATES}
