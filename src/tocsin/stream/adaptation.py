@@ -140,6 +140,11 @@ class Adaptation:
 
     # What the runner asks --------------------------------------------------------------------------------------------
 
+    @property
+    def cuts(self) -> bool:
+        """Whether rows must be cut at marks, as days end there for models that learn at night."""
+        return self._nights is not None
+
     def mark(self, now: int) -> None:
         """Hear that the newest event time passes a mark."""
         if self._nights is not None:

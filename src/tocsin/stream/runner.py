@@ -347,7 +347,7 @@ class Runner:
         newest = np.maximum.accumulate(np.append(self._newest, rows.times))
         marks = newest // EPOCH
         start, passes = 0, np.flatnonzero(marks[1:] > marks[:-1])
-        if self._options.budget is None and len(passes):  # no row is judged by what epochs change
+        if self._options.budget is None and not self._adaptation.cuts and len(passes):  # nothing depends on where
             self._mark(int(marks[-1]) * EPOCH)
             passes = passes[:0]
         for row in passes:
