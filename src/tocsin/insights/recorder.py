@@ -275,12 +275,13 @@ def _room(count: int, channels: int) -> Ended:
 
 def _alert_puts(alerts: pa.Table) -> list[tuple[bytes, bytes]]:
     """Return each alert under its time, and under its asset where it is."""
-    lines = to_lines(alerts) if len(alerts) else []
+    if not len(alerts):
+        return []
+    columns = (alerts["key"], alerts["time"].cast(pa.int64()), alerts["id"])
     puts = []
-    for line, pointer in zip(lines, _pointers(lines), strict=True):
-        of = json.loads(line)
-        puts.append((records.alert_keys(asset_id(of["key"]), of["time"], of["id"])[0], line))
-        puts.append((pointer, b""))
+    for line, key, time, name in zip(to_lines(alerts), *(each.to_pylist() for each in columns), strict=True):
+        where, pointer = records.alert_keys(asset_id(key), time, name)
+        puts += [(where, line), (pointer, b"")]
     return puts
 
 
