@@ -247,7 +247,7 @@ def test_a_night_that_is_cut_off_is_done_again(fleet: Fleet, tmp_path: Path) -> 
     for one, two in zip(*kept, strict=True):
         one["trial"], two["trial"] = (Trial.of_json(each["trial"]) for each in (one, two))
         assert one == two
-    assert [each["fate"] for each in kept[0]] == ["promoted", "promoted"]
+    assert [each["fate"] for each in kept[0]] == ["promoted", "waits"]
     assert kept[0][0]["learned"] > DAY * ASSETS
 
 
