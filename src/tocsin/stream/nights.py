@@ -143,7 +143,7 @@ class Nights:
         versions, due = self._versions, self._versions.due
         if versions.cuts:
             if time.monotonic() - self._paused >= RETRY:
-                self._start(partial(self._archive, versions.archived + 1, versions.cuts[0]))
+                self._start(partial(self._archive, versions.archived + 1, [*versions.cuts]))
         elif due is not None and not self._waits(due[2]):
             learned = versions.learned.get(versions.at, 0)
             confirmed = dict(versions.confirmed)
@@ -178,20 +178,21 @@ class Nights:
         self._job = Thread(target=run, name="tocsin-night", daemon=True)
         self._job.start()
 
-    def _archive(self, first: int, last: int) -> Archived | None:
+    def _archive(self, first: int, cuts: list[int]) -> Archived | None:
         try:
-            self._history.write(first, last, self._journal.rows(first, last, self._stop), self._roster)
+            for last in cuts:
+                self._history.write(first, last, self._journal.rows(first, last, self._stop), self._roster)
+                first = last + 1
         except InterruptedError:
             return None
         except OutputError as error:
-            return Archived(last, str(error))
-        return Archived(last)
+            return Archived(first - 1, str(error))
+        return Archived(cuts[-1])
 
     def _archived(self, found: Archived) -> None:
         if found.why is not None:
             self._paused = time.monotonic()
             self._say(f"{found.why}; waiting")
-            return
         self._versions.archived = self._journal.archived = found.last
         self._versions.cuts = [cut for cut in self._versions.cuts if cut > found.last]
         self.changed = True
