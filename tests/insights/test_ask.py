@@ -137,8 +137,12 @@ def test_ops_are_the_last_seconds(asked: Store):
 
 def test_drift_is_what_was_said(asked: Store):
     assert ask.asset(asked, "pump-000").drift is None
-    asked.commit([records.drift_put("pump-000", {"heat": 0.25})])
-    assert ask.asset(asked, "pump-000").drift == {"heat": 0.25}
+    (value,) = records.drift_values(np.array([7]), np.array([2]), np.array([[0.25, 0.5]]), np.array([[0.5, 0.75]]))
+    asked.commit([records.drift_names(["heat", "flow"]), records.drift_put("pump-000", value)])
+    found = ask.asset(asked, "pump-000").drift
+    assert found is not None
+    assert (found["time"], found["why"]) == (7, "drift")
+    assert found["sensors"]["heat"] == [0.25, 0.5]
 
 
 def test_mistakes_are_told_in_a_line(asked: Store):

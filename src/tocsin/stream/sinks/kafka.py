@@ -102,7 +102,8 @@ class KafkaTopic(Sink):
                 trouble = self._said(self._complaints.denied or error)
                 if self._complaints.down and self._complaints.away is not None:
                     trouble = self._said(self._complaints.away)
-                passing = isinstance(trouble, UnavailableError) and error.retriable()
+                again = error.retriable() or error.code() == self._kafka.KafkaError._TIMED_OUT
+                passing = isinstance(trouble, UnavailableError) and again
                 if not passing or self._complaints.down or monotonic() > deadline:
                     raise trouble from None
 
