@@ -82,7 +82,8 @@ class KafkaTopic(Sink):
             partitions_of(producer, self._topic, self._where, self._complaints, kafka.KafkaException, OutputError)
             self._insist(producer.init_transactions)
             part = kafka.TopicPartition(self._topic, 0)
-            (found,) = self._insist(lambda timeout: consumer.committed([part], timeout=timeout))
+            # A group's coordinator that has to load first is asked anew within one call only, so this is a long one.
+            (found,) = self._insist(lambda _: consumer.committed([part], timeout=PATIENCE))
         except TocsinError:
             self.close()
             raise
