@@ -6,7 +6,6 @@ sink has come is part of a later commit; after a crash in between it is handed t
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from collections import deque
@@ -19,7 +18,8 @@ import pyarrow as pa
 
 from tocsin.errors import ParameterError, StoreError, UnavailableError
 from tocsin.insights.base import Span, Store
-from tocsin.stream.sinks.base import ALERTS, Sink
+from tocsin.stream.packing import table_bytes, table_of
+from tocsin.stream.sinks.base import Sink
 from tocsin.stream.sinks.catalog import sink_of
 from tocsin.urls import Address
 
@@ -109,7 +109,7 @@ class Outbox:
         self._entries: deque[tuple[int, int]] = deque()
         """Sequence and number of alerts of what is in the store, in order."""
         for key, value in store.scan(Span.of_prefix(ENTRIES)) if targets else ():
-            self._entries.append((int.from_bytes(key[len(ENTRIES) :], "big"), _read(value).num_rows))
+            self._entries.append((int.from_bytes(key[len(ENTRIES) :], "big"), table_of(value).num_rows))
         self._deliveries = [_Delivery(target, cursors.get(CURSORS + target.identity, -1)) for target in targets]
         for each in self._deliveries:
             each.saved = cursors.get(CURSORS + each.target.identity)
@@ -187,7 +187,7 @@ class Outbox:
         if not self._deliveries or not alerts.num_rows:
             return []
         self._staged = self._next, alerts.num_rows
-        return [(ENTRIES + _number(self._next), _written(alerts)), (NEXT, _number(self._next + 1))]
+        return [(ENTRIES + _number(self._next), table_bytes(alerts)), (NEXT, _number(self._next + 1))]
 
     def delivered(self) -> Changes:
         """Return what a commit must write, and what it must delete, so that the store knows what has been delivered."""
@@ -302,7 +302,7 @@ class Outbox:
         missing = [sequence for sequence, value in zip(sequences, values, strict=True) if value is None]
         if missing:
             raise StoreError(f"alerts {missing[0]} that wait for {delivery.target.name} are no longer in the store")
-        sink.write(pa.concat_tables([_read(value) for value in values if value is not None]), sequences[-1])
+        sink.write(pa.concat_tables([table_of(value) for value in values if value is not None]), sequences[-1])
         self._advance(delivery, sequences[-1])
         return True
 
@@ -354,15 +354,3 @@ def targets_of(addresses: Sequence[str]) -> list[Target]:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(8, "big")
-
-
-def _written(alerts: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    with pa.ipc.new_stream(buffer, ALERTS) as writer:
-        writer.write_table(alerts)
-    return buffer.getvalue()
-
-
-def _read(value: bytes) -> pa.Table:
-    with pa.ipc.open_stream(value) as reader:
-        return reader.read_all()
