@@ -17,9 +17,10 @@ from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights.base import Span, Store
 from tocsin.insights.catalog import open_store
+from tocsin.stream.batch import Batch
 from tocsin.stream.learning import Learning
 from tocsin.stream.outbox import Outbox, Target
-from tocsin.stream.runner import Batch, Options, Runner
+from tocsin.stream.runner import Options, Runner
 from tocsin.stream.sinks.base import Sink
 from tocsin.stream.sources.base import Fetched, Positions, Shape, Source
 from tocsin.urls import Address

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
 from tocsin.stream.adaptation import Adaptation, Adapting
 from tocsin.stream.alerts import alerts_of
+from tocsin.stream.batch import Batch, Watcher
 from tocsin.stream.identity import identity
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
@@ -33,7 +34,7 @@ from tocsin.stream.live import Counts, Live, Outcome, together
 from tocsin.stream.ordering import Arrivals, Ordering, Released
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.roster import Roster
-from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, DeadLetter, Fetched, Positions, Source
+from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, Fetched, Positions, Source
 
 T = TypeVar("T")
 EPOCH = 600_000_000_000
@@ -78,37 +79,6 @@ class Options:
     long: bool = False
     adapting: Adapting = field(default_factory=Adapting)
     keep: Keep = field(default_factory=Keep)
-
-
-@dataclass(slots=True)
-class Batch:
-    """What became of one micro-batch; times are in seconds of the wall clock."""
-
-    rows: int = 0
-    size: int = 0
-    alerts: int = 0
-    late: int = 0
-    dead: Sequence[DeadLetter] = ()
-    strange: Mapping[str, int] = field(default_factory=dict)
-    newest: float | None = None
-    fetched: float = 0.0
-    judged: float = 0.0
-    committed: float = 0.0
-    lag: int | None = None
-
-
-class Watcher(Protocol):
-    """Who is told of each micro-batch once it is safe."""
-
-    def seen(self, batch: Batch) -> None:
-        """Hear of a micro-batch."""
-
-    def changes(self) -> Sequence[tuple[bytes, bytes]]:
-        """Return what is to be written with the next commit, such as the operation's own figures.
-
-        It is asked for several times a second where no readings come, too; what is then returned makes a commit.
-        """
-        ...
 
 
 class Runner:

@@ -11,12 +11,12 @@ import numpy as np
 
 from tocsin.insights.base import Store
 from tocsin.insights.records import ops_put
+from tocsin.stream.batch import Batch
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.live import Live
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import Figures
 from tocsin.stream.outbox import Outbox
-from tocsin.stream.runner import Batch
 
 RATES = ("rows", "bytes", "alerts", "late", "dead", "strange", "unlearned")
 """What is told a second."""
