@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
+from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.order import argsort, scratch
 from tocsin.kernels.sketch import Cells, cell_of, longest, widest
 from tocsin.kernels.tails import (
@@ -193,6 +194,8 @@ def price(
     slots = np.empty(last - first, np.uint32)
     left_costs, right_costs = np.empty(most + 1), np.empty(most + 1)
     left_table, right_table = np.zeros(2 * width), np.zeros(2 * width)
+    longer = max(most + 1, last - first)
+    mantissas, exponents = np.empty(longer), np.empty(longer)
     table_of, table_total, table_plain = -1, -1.0, False
     shared = cells.bounds[asset * n_features] == cells.bounds[(asset + 1) * n_features - 1]
     for feature in range(n_features):
@@ -209,14 +212,17 @@ def price(
         few = len(x) * (n_features if shared else 1) < len(own) != total
         if few and (at != table_of or total != table_total):
             _, below, upto = cell_of(cells, cell)
-            _price_few(x, own, below, upto, total, summed, learned, slots, width, left[feature], right[feature])
+            _shares_of_few(x, own, below, upto, total, summed, learned, slots, width, left[feature], right[feature])
+            minus_log(left[feature], mantissas, exponents)
+            if summed:
+                minus_log(right[feature], mantissas, exponents)
             if extrapolate:
                 _extrapolate(x, own, upto, total, False, 1.0, left[feature])
                 _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else left[feature])
             continue
         if at != table_of or total != table_total:
             _, below, upto = cell_of(cells, cell)
-            tail_costs(below, upto, total, learned, left_costs, right_costs)
+            tail_costs(below, upto, total, learned, left_costs, right_costs, mantissas, exponents)
         if at != table_of or total != table_total or repeated or not table_plain:
             spread(own, left_costs, False, width, left_table)
             spread(own, right_costs, True, width, right_table)
@@ -239,7 +245,7 @@ def price(
 
 
 @kernel
-def _price_few(
+def _shares_of_few(
     x: NDArray[Any],
     knots: NDArray[Any],
     below: NDArray[np.float64],
@@ -252,7 +258,7 @@ def _price_few(
     left: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> None:
-    """Price values that are fewer than the knots, each by itself: a table would hold more costs than are asked."""
+    """Write the shares of values that are fewer than the knots: a table would hold more costs than are asked."""
     for row in range(len(x)):
         slot = np.int64(slots[row])
         upper = slot % width
@@ -265,10 +271,6 @@ def _price_few(
         other = tail_share(below, upto, total, lower, True, learned) if x[row] == x[row] else 1.0
         left[row] = one if summed else min(one, other)
         right[row] = other
-    for row in range(len(x)):
-        left[row] = -np.log(left[row])
-        if summed:
-            right[row] = -np.log(right[row])
 
 
 @kernel

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
+from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.sketch import middle
 
 COARSE = 8
@@ -73,6 +74,12 @@ def locate(x: NDArray[Any], padded: NDArray[Any], width: int, slots: NDArray[np.
 
 
 @kernel
+def _share(low: float, high: float, total: float, seen: float) -> float:
+    """Return the probability of a tail whose weight is between two bounds, of which `seen` is the row's own."""
+    return float(middle(max(low - seen, 0.0), max(high - seen, 0.0)) / (max(total - seen, 0.0) + 1.0))
+
+
+@kernel
 def tail_share(
     below: NDArray[np.float64], upto: NDArray[np.float64], total: float, u: int, right: bool, learned: bool
 ) -> float:
@@ -84,9 +91,7 @@ def tail_share(
     high = below[u] if u < len(below) else total
     if right:
         low, high = total - high, total - low
-    if learned:
-        low, high, total = max(low - 1.0, 0.0), max(high - 1.0, 0.0), max(total - 1.0, 0.0)
-    return float(middle(low, high) / (total + 1.0))
+    return float(_share(low, high, total, 1.0 if learned else 0.0))
 
 
 @kernel
@@ -105,15 +110,24 @@ def tail_costs(
     learned: bool,
     left: NDArray[np.float64],
     right: NDArray[np.float64],
+    mantissas: NDArray[np.float64],
+    exponents: NDArray[np.float64],
 ) -> None:
     """Write -log of the tail probabilities, by how many knots are at or under a value.
 
     ``left[u]`` speaks of the weight at or under a value with `u` knots at or under it, ``right[u]`` of the weight at
-    or over a value with `u` knots strictly under it.
+    or over a value with `u` knots strictly under it. The last two arrays are scratch, longer than `below`.
     """
-    for u in range(len(below) + 1):
-        left[u] = tail_cost(below, upto, total, u, False, learned)
-        right[u] = tail_cost(below, upto, total, u, True, learned)
+    size, seen = len(below), 1.0 if learned else 0.0
+    for u in range(1, size):
+        left[u] = _share(upto[u - 1], below[u], total, seen)
+    for u in range(1, size):
+        right[u] = _share(total - below[u], total - upto[u - 1], total, seen)
+    for u in (0, size):
+        left[u] = tail_share(below, upto, total, u, False, learned)
+        right[u] = tail_share(below, upto, total, u, True, learned)
+    minus_log(left[: size + 1], mantissas, exponents)
+    minus_log(right[: size + 1], mantissas, exponents)
 
 
 @kernel
