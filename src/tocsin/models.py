@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -45,6 +46,33 @@ class Ragged(NamedTuple):
                 return Ragged(np.concatenate([self.values[first:end] for first, end in runs]), offsets)
         index = np.repeat(self.offsets[:-1][entries] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.values[index], offsets)
+
+
+class Place(NamedTuple):
+    """Where entries lie in one buffer: entry ``i`` is ``values[starts[i]:starts[i] + sizes[i]]``."""
+
+    values: NDArray[Any]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+
+class Shelf(Mapping[str, Ragged]):
+    """The state of models that lie anywhere in large buffers: an entry is put together only when it is asked for.
+
+    Who can read what is large where it lies asks for its `place`, and saves a copy.
+    """
+
+    @abstractmethod
+    def place(self, name: str) -> Place:
+        """Return where the entries of a name lie; valid until one of them changes."""
+
+
+def place_of(state: Mapping[str, Ragged], name: str) -> Place:
+    """Return where the entries of a name lie."""
+    if isinstance(state, Shelf):
+        return state.place(name)
+    values, offsets = state[name]
+    return Place(values, offsets[:-1], offsets[1:] - offsets[:-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.detectors.sketches import cells_of
 from tocsin.kernels import mad
-from tocsin.kernels.sketch import Cells, grid
+from tocsin.kernels.sketch import grid, knots_of
 
 
 def definition(x):
@@ -20,7 +21,7 @@ def definition(x):
 def of_sketch(x, ratio=1.02 / 0.98):
     upto = grid(len(x), ratio).astype(float)
     knots, size = np.sort(x)[upto.astype(int) - 1], len(upto)
-    cells = Cells(np.array([float(len(x))]), knots, np.array([0, size]), np.array([0]), upto - 1, upto)
+    cells = cells_of(np.array([float(len(x))]), knots, np.array([size]), np.array([0]), upto - 1, upto)
     centers, scales = np.empty(1), np.empty(1)
     mad.of_sketches(cells, centers, scales)
     return centers[0], scales[0]
@@ -51,11 +52,11 @@ def test_knots_and_middle_of_each_cell():
     values = np.random.default_rng(0).normal(size=(2, 50)).astype(np.float32)
     values[1, ::3] = np.nan
     ranks = np.concatenate([np.arange(1, 21), np.arange(1, 31)])
-    starts = np.concatenate([[0], np.cumsum([20, 13, 30, 20])])
-    cells = Cells(
-        np.array([20.0, 13, 30, 20]),
+    sizes = np.array([20, 13, 30, 20])
+    cells = cells_of(
+        1.0 * sizes,
         np.empty(83, np.float32),
-        starts,
+        sizes,
         np.array([0, 0, 20, 0]),
         ranks - 1.0,
         1.0 * ranks,
@@ -64,5 +65,5 @@ def test_knots_and_middle_of_each_cell():
     mad.fit(values, np.array([0, 20, 50]), ranks, cells, centers, scales)
     for cell, x in enumerate([values[0, :20], values[1, :20], values[0, 20:], values[1, 20:]]):
         present = np.sort(x[~np.isnan(x)]).astype(np.float64)
-        np.testing.assert_array_equal(cells.knots[starts[cell] : starts[cell + 1]], present)
+        np.testing.assert_array_equal(knots_of(cells, cell), present)
         np.testing.assert_allclose([centers[cell], scales[cell]], definition(present), rtol=1e-12)

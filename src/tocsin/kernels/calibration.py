@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.order import argsort, scratch
 from tocsin.kernels.sketch import Cells, cell_of, longest, widest
-from tocsin.kernels.tails import locate, pad_knots, slots_for, spread, tail_cost
+from tocsin.kernels.tails import locate, locate_few, pad_knots, slots_for, spread, tail_share
 
 
 @kernel
@@ -57,21 +57,21 @@ def survival(
         if len(rows) == 0:
             continue
         knots, below, upto = cell_of(cells, asset)
-        pad_knots(knots, width, padded)
         slots = np.empty(len(rows), np.uint32)
-        locate(rows, padded, width, slots)
         if len(rows) < len(knots):  # a table would hold more than is asked
+            locate_few(rows, knots, width, slots)
             for row in range(len(rows)):
                 under = np.int64(slots[row]) % width
                 if slots[row] >= width:
                     under -= 1
                     while under > 0 and knots[under - 1] == rows[row]:
                         under -= 1
-                cost = tail_cost(below, upto, cells.totals[asset], under, True, learned)
-                p_values[offsets[asset] + row] = np.exp(-cost)
+                p_values[offsets[asset] + row] = tail_share(below, upto, cells.totals[asset], under, True, learned)
             continue
+        pad_knots(knots, width, padded)
+        locate(rows, padded, width, slots)
         for under in range(len(knots) + 1):
-            shares[under] = np.exp(-tail_cost(below, upto, cells.totals[asset], under, True, learned))
+            shares[under] = tail_share(below, upto, cells.totals[asset], under, True, learned)
         spread(knots, shares, True, width, table)
         for row in range(len(rows)):
             p_values[offsets[asset] + row] = table[slots[row]]

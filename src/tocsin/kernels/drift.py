@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.sketch import Cells, cell_of, longest
+from tocsin.kernels.sketch import Cells, cell_of, knots_of, longest, widest
+from tocsin.kernels.tails import locate, pad_knots, slots_for
 
 
 @kernel
@@ -116,34 +116,43 @@ def chances(
 def apart(values: NDArray[Any], offsets: NDArray[np.int64], cells: Cells, out: NDArray[np.float64]) -> None:
     """Write how far rows are from cells that keep all their values, shape (n_cells,): the distance without its sign.
 
-    NaN where either has nothing. Cost: a sort of the rows, and 2 ns a kept value.
+    NaN where either has nothing. Cost: a search among the kept values a row, 5 ns, and 2 ns a kept value.
     """
     n_features = values.shape[0]
-    most = longest(offsets)
-    work, rows, ordered = scratch(most), np.empty(most, np.int32), np.empty(most, values.dtype)
+    width = slots_for(widest(cells))
+    padded = np.empty(width + 1, values.dtype)
+    slots, held = np.empty(longest(offsets), np.uint32), np.zeros(2 * width, np.int64)
     for asset in range(len(offsets) - 1):
         for feature in range(n_features):
             cell = asset * n_features + feature
-            count = argsort(values[feature, offsets[asset] : offsets[asset + 1]], work, rows, ordered)
-            knots, _, _ = cell_of(cells, cell)
-            out[cell] = _farthest(ordered[:count], knots) if count and len(knots) else np.nan
+            x, knots = values[feature, offsets[asset] : offsets[asset + 1]], knots_of(cells, cell)
+            pad_knots(knots, width, padded)
+            locate(x, padded, width, slots)
+            out[cell] = _farthest(x, slots, knots, width, held) if len(knots) else np.nan
 
 
 @kernel
-def _farthest(ordered: NDArray[Any], knots: NDArray[Any]) -> float:
-    """Return the distance of two samples in ascending order."""
-    found, row, knot = 0.0, 0, 0
-    size, other = float(len(ordered)), float(len(knots))
+def _farthest(
+    x: NDArray[Any], slots: NDArray[np.uint32], knots: NDArray[Any], width: int, held: NDArray[np.int64]
+) -> float:
+    """Return the distance of a sample in any order, whose slots are known, from one in ascending order."""
+    held[:] = 0
+    size = 0
+    for row in range(len(x)):
+        there = np.int64(x[row] == x[row])
+        held[np.int64(slots[row])] += there
+        size += there
+    if size == 0:
+        return np.nan
+    found, under, knot = 0.0, held[0], 0
     while knot < len(knots):
-        x = knots[knot]
-        while row < len(ordered) and ordered[row] < x:
-            row += 1
-        found = max(found, abs(row / size - knot / other))
-        while row < len(ordered) and ordered[row] == x:
-            row += 1
-        while knot < len(knots) and knots[knot] == x:
+        value = knots[knot]
+        found = max(found, abs(under / size - knot / len(knots)))
+        while knot < len(knots) and knots[knot] == value:
             knot += 1
-        found = max(found, abs(row / size - knot / other))
+        under += held[width + knot]
+        found = max(found, abs(under / size - knot / len(knots)))
+        under += held[knot]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.sketch import Cells, cell_of, longest, widest
+from tocsin.kernels.sketch import Cells, cell_of, knots_of, longest, widest
 from tocsin.kernels.tails import (
     locate,
+    locate_few,
     pad_knots,
+    rarer_shares,
     repeats,
     slots_for,
     spread,
@@ -167,6 +169,39 @@ def tile_of(cells: Cells) -> int:
     return max(TILE, widest(cells))
 
 
+class Workspace(NamedTuple):
+    """What `price` writes on, made once for many calls; `width` is that of the tables by slot."""
+
+    width: int
+    padded: NDArray[Any]
+    slots: NDArray[np.uint32]
+    left_costs: NDArray[np.float64]
+    right_costs: NDArray[np.float64]
+    left_table: NDArray[np.float64]
+    right_table: NDArray[np.float64]
+    mantissas: NDArray[np.float64]
+    exponents: NDArray[np.float64]
+
+
+@kernel
+def workspace(cells: Cells, n_features: int, rows: int) -> Workspace:
+    """Return room for pricing up to so many rows at once."""
+    most = widest(cells)
+    width = slots_for(most)
+    longer = max(most + 1, n_features * rows)
+    return Workspace(
+        width,
+        np.empty(width + 1, cells.knots.dtype),
+        np.empty(rows, np.uint32),
+        np.empty(most + 1),
+        np.empty(most + 1),
+        np.zeros(2 * width),
+        np.zeros(2 * width),
+        np.empty(longer),
+        np.empty(longer),
+    )
+
+
 @kernel
 def price(
     values: NDArray[Any],
@@ -177,6 +212,7 @@ def price(
     extrapolate: bool,
     learned: bool,
     cells: Cells,
+    work: Workspace,
     left: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> None:
@@ -186,42 +222,35 @@ def price(
     tail; else `left` holds the cost that counts. A missing value costs 0.
     """
     n_features = values.shape[0]
-    most = 0
-    for cell in range(asset * n_features, (asset + 1) * n_features):
-        most = max(most, cells.starts[cell + 1] - cells.starts[cell])
-    width = slots_for(most)
-    padded = np.empty(width + 1, cells.knots.dtype)
-    slots = np.empty(last - first, np.uint32)
-    left_costs, right_costs = np.empty(most + 1), np.empty(most + 1)
-    left_table, right_table = np.zeros(2 * width), np.zeros(2 * width)
-    longer = max(most + 1, last - first)
-    mantissas, exponents = np.empty(longer), np.empty(longer)
+    width, padded, mantissas, exponents = work.width, work.padded, work.mantissas, work.exponents
+    left_costs, right_costs = work.left_costs, work.right_costs
+    left_table, right_table = work.left_table, work.right_table
+    slots = work.slots[: last - first]
     table_of, table_total, table_plain = -1, -1.0, False
     shared = cells.bounds[asset * n_features] == cells.bounds[(asset + 1) * n_features - 1]
+    shares_from = 0  # the features from here on hold shares, of which the logarithms are taken together
     for feature in range(n_features):
         cell = asset * n_features + feature
-        own = cells.knots[cells.starts[cell] : cells.starts[cell + 1]]
+        own, below, upto = cell_of(cells, cell)
         at, total = cells.bounds[cell], cells.totals[cell]
         if len(own) == 0:
-            left[feature, :] = 0.0
-            right[feature, :] = 0.0
+            left[feature, :] = 1.0
+            right[feature, :] = 1.0
             continue
         x = values[feature, first:last]
-        repeated = pad_knots(own, width, padded)
-        locate(x, padded, width, slots)
         few = len(x) * (n_features if shared else 1) < len(own) != total
         if few and (at != table_of or total != table_total):
-            _, below, upto = cell_of(cells, cell)
-            _shares_of_few(x, own, below, upto, total, summed, learned, slots, width, left[feature], right[feature])
-            minus_log(left[feature], mantissas, exponents)
-            if summed:
-                minus_log(right[feature], mantissas, exponents)
-            if extrapolate:
-                _extrapolate(x, own, upto, total, False, 1.0, left[feature])
-                _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else left[feature])
+            locate_few(x, own, width, slots)
+            _shares_of_few(
+                x, own, below, upto, total, summed, learned, slots, width, mantissas, exponents, left[feature],
+                right[feature],
+            )  # fmt: skip
             continue
+        _logs(left, right, shares_from, feature, summed, mantissas, exponents)
+        shares_from = feature + 1
+        repeated = pad_knots(own, width, padded)
+        locate(x, padded, width, slots)
         if at != table_of or total != table_total:
-            _, below, upto = cell_of(cells, cell)
             tail_costs(below, upto, total, learned, left_costs, right_costs, mantissas, exponents)
         if at != table_of or total != table_total or repeated or not table_plain:
             spread(own, left_costs, False, width, left_table)
@@ -238,10 +267,31 @@ def price(
                 right[feature, row] = right_table[slots[row]] if x[row] == x[row] else 0.0
         elif len(own) == total and not learned:
             _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
-        if extrapolate:
-            _, _, upto = cell_of(cells, cell)
-            _extrapolate(x, own, upto, total, False, 1.0, cost)
-            _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else cost)
+    _logs(left, right, shares_from, n_features, summed, mantissas, exponents)
+    if extrapolate:
+        for feature in range(n_features):
+            cell = asset * n_features + feature
+            own, _, upto = cell_of(cells, cell)
+            if len(own):
+                x, total = values[feature, first:last], cells.totals[cell]
+                _extrapolate(x, own, upto, total, False, 1.0, left[feature])
+                _extrapolate(x, own, upto, total, True, 1.0, right[feature] if summed else left[feature])
+
+
+@kernel
+def _logs(
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    start: int,
+    stop: int,
+    summed: bool,
+    mantissas: NDArray[np.float64],
+    exponents: NDArray[np.float64],
+) -> None:
+    """Make costs of the shares of some features."""
+    minus_log(left[start:stop].reshape(-1), mantissas, exponents)
+    if summed:
+        minus_log(right[start:stop].reshape(-1), mantissas, exponents)
 
 
 @kernel
@@ -255,22 +305,28 @@ def _shares_of_few(
     learned: bool,
     slots: NDArray[np.uint32],
     width: int,
+    lows: NDArray[np.float64],
+    highs: NDArray[np.float64],
     left: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> None:
     """Write the shares of values that are fewer than the knots: a table would hold more costs than are asked."""
+    if not summed:
+        rarer_shares(slots, width, below, upto, total, learned, lows, highs, left)
     for row in range(len(x)):
         slot = np.int64(slots[row])
-        upper = slot % width
-        lower = upper
-        if slot >= width:
-            lower -= 1
-            while lower > 0 and knots[lower - 1] == x[row]:
+        if x[row] != x[row]:
+            left[row] = right[row] = 1.0
+        elif summed or slot >= width:
+            upper = slot % width
+            lower = upper
+            if slot >= width:
                 lower -= 1
-        one = tail_share(below, upto, total, upper, False, learned) if x[row] == x[row] else 1.0
-        other = tail_share(below, upto, total, lower, True, learned) if x[row] == x[row] else 1.0
-        left[row] = one if summed else min(one, other)
-        right[row] = other
+                while lower > 0 and knots[lower - 1] == x[row]:
+                    lower -= 1
+            one = tail_share(below, upto, total, upper, False, learned)
+            right[row] = tail_share(below, upto, total, lower, True, learned)
+            left[row] = one if summed else min(one, right[row])
 
 
 @kernel
@@ -338,7 +394,8 @@ def score(
     """
     n_features = values.shape[0]
     top = features.shape[1]
-    tile = tile_of(cells)
+    tile = min(tile_of(cells), longest(offsets))
+    work = workspace(cells, n_features, tile)
     left_buffer = np.empty(n_features * tile)
     right_buffer = np.empty(n_features * tile)
     for asset in range(len(offsets) - 1):
@@ -356,6 +413,7 @@ def score(
                 extrapolate,
                 learned,
                 cells,
+                work,
                 left,
                 right,
             )
@@ -382,10 +440,10 @@ def score(
 @kernel
 def _beyond(x: NDArray[Any], cells: Cells, cell: int) -> bool:
     """Return whether any value lies beyond what a cell has seen."""
-    first, last = cells.starts[cell], cells.starts[cell + 1]
-    if first == last:
+    knots = knots_of(cells, cell)
+    if len(knots) == 0:
         return False
-    low, high = cells.knots[first], cells.knots[last - 1]
+    low, high = knots[0], knots[len(knots) - 1]
     outside = np.int32(0)
     for row in range(len(x)):
         outside += np.int32(x[row] < low) + np.int32(x[row] > high)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.ecod import price, tile_of
+from tocsin.kernels.ecod import price, tile_of, workspace
 from tocsin.kernels.jit import kernel
-from tocsin.kernels.sketch import Cells, cell_of, quantile
+from tocsin.kernels.sketch import Cells, cell_of, longest, quantile
 from tocsin.kernels.tails import tail_cost
 
 LOW, HIGH = 0.05, 0.95
@@ -83,13 +83,14 @@ def evidence(
     which the row would not pass its threshold; NaN where no value of this feature alone would do.
     """
     n_features = values.shape[0]
-    tile = tile_of(cells)
+    tile = min(tile_of(cells), longest(offsets))
+    work = workspace(cells, n_features, tile)
     for asset in range(len(offsets) - 1):
         lows, highs = np.full(n_features, np.nan), np.full(n_features, np.nan)
         for first in range(offsets[asset], offsets[asset + 1], tile):
             last = min(first + tile, offsets[asset + 1])
             left, right = np.empty((n_features, last - first)), np.empty((n_features, last - first))
-            price(values, first, last, asset, summed, extrapolate, learned, cells, left, right)
+            price(values, first, last, asset, summed, extrapolate, learned, cells, work, left, right)
             for row in range(first, last):
                 sum_left, sum_right, sum_long = 0.0, 0.0, 0.0
                 for feature in range(n_features):

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from tocsin.kernels.jit import kernel
 
-# log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)) with s = f / (2 + f), where 1 + f lies in [0.707, 1.414]. The fit of R
-# and the two parts of log(2) are those of Sun's fdlibm (e_log.c, 1993), whose error is below one unit in the last place.
+# log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + R(s^2)) with s = f / (2 + f), where 1 + f lies in [0.707, 1.414]. R's fit and
+# the two parts of log(2) are those of Sun's fdlibm (e_log.c, 1993), whose error is below one unit in the last place.
 _ODD = (0.6666666666666735, 0.2857142874366239, 0.1818357216161805, 0.14798198605116586)
 _EVEN = (0.3999999999940942, 0.22222198432149784, 0.15313837699209373)
 _LOG2, _LOG2_REST = 0.6931471803691238, 1.9082149292705877e-10

@@ -27,26 +27,38 @@ COMPLETE = 256
 
 
 class Cells(NamedTuple):
-    """Sketches of many cells (asset by feature) as flat arrays.
+    """Sketches of many cells (asset by feature) as flat arrays, wherever in these each cell's part lies.
 
-    Cell ``c`` has seen the weight ``totals[c]`` and keeps ``knots[starts[c]:starts[c + 1]]``. The bounds of its knots
-    begin at ``bounds[c]`` in the pools `below` and `upto`, which cells share where their knots sit at the same ranks.
+    Cell ``c`` has seen the weight ``totals[c]`` and keeps ``sizes[c]`` knots from ``starts[c]`` on in `knots`. The
+    bounds of its knots begin at ``bounds[c]`` in `below` and `upto`. Where that is negative, its knots sit at the same
+    ranks as those of other cells, and they share bounds at ``-1 - bounds[c]`` in `grid_below` and `grid_upto`.
     """
 
     totals: NDArray[np.float64]
     knots: NDArray[Any]
     starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     bounds: NDArray[np.int64]
-    below: NDArray[np.float64]
-    upto: NDArray[np.float64]
+    below: NDArray[Any]
+    upto: NDArray[Any]
+    grid_below: NDArray[Any]
+    grid_upto: NDArray[Any]
 
 
 @kernel
-def cell_of(cells: Cells, cell: int) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+def knots_of(cells: Cells, cell: int) -> NDArray[Any]:
+    """Return the knots of one cell."""
+    return cells.knots[cells.starts[cell] : cells.starts[cell] + cells.sizes[cell]]
+
+
+@kernel
+def cell_of(cells: Cells, cell: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return the knots of one cell and their bounds, `below` and `upto`."""
-    first, last = cells.starts[cell], cells.starts[cell + 1]
-    at = cells.bounds[cell]
-    return cells.knots[first:last], cells.below[at : at + last - first], cells.upto[at : at + last - first]
+    at, size = cells.bounds[cell], cells.sizes[cell]
+    if at < 0:
+        at = -1 - at
+        return knots_of(cells, cell), cells.grid_below[at : at + size], cells.grid_upto[at : at + size]
+    return knots_of(cells, cell), cells.below[at : at + size], cells.upto[at : at + size]
 
 
 @kernel
@@ -54,8 +66,26 @@ def widest(cells: Cells) -> int:
     """Return the most knots that any cell has."""
     most = 0
     for cell in range(len(cells.totals)):
-        most = max(most, cells.starts[cell + 1] - cells.starts[cell])
+        most = max(most, cells.sizes[cell])
     return most
+
+
+@kernel
+def lay_out(
+    sizes: NDArray[np.int64],
+    knot_starts: NDArray[np.int64],
+    bound_starts: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+) -> None:
+    """Write where each cell's knots and bounds begin, from where those of its asset do; `sizes` is (assets, width)."""
+    width = sizes.shape[1]
+    for asset in range(len(sizes)):
+        knot, bound = knot_starts[asset], bound_starts[asset]
+        for i in range(width):
+            starts[asset * width + i], bounds[asset * width + i] = knot, bound
+            knot += sizes[asset, i]
+            bound += sizes[asset, i]
 
 
 @kernel
@@ -96,10 +126,10 @@ def thin(
         after = below[i + 1] if i + 1 < size else total
         left = after + slack <= ratio * (at + slack)
         right = total - at + slack <= ratio * (total - after + slack)
-        if not (left and right):
-            keep[kept] = i
-            kept += 1
-            at = upto[i]
+        needed = not (left and right)  # a choice of numbers, not of ways to go on, which none could foresee
+        keep[kept] = i
+        kept += np.int64(needed)
+        at = upto[i] if needed else at
     return kept
 
 
@@ -124,7 +154,8 @@ def middle(low: float, high: float) -> float:
     """Return the estimate of a count plus one, known to lie between two bounds, whose relative error is least."""
     low += 1.0
     high += 1.0
-    return low if low == high else 2.0 * low * high / (low + high)
+    between = 2.0 * low * high / (low + high)
+    return low if low == high else between
 
 
 @kernel

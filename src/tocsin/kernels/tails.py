@@ -16,6 +16,8 @@ from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.sketch import middle
 
 COARSE = 8
+_EVEN = 1e-9
+"""Tails whose weights differ by less, as a share of the whole, are told apart by what they are rounded to."""
 
 
 @kernel
@@ -74,6 +76,22 @@ def locate(x: NDArray[Any], padded: NDArray[Any], width: int, slots: NDArray[np.
 
 
 @kernel
+def locate_few(x: NDArray[Any], knots: NDArray[Any], width: int, slots: NDArray[np.uint32]) -> None:
+    """Find the slots of values that are too few to be worth the laying out that `locate` asks for."""
+    slots[: len(x)] = np.uint32(0)
+    left = len(knots)
+    while left > 0:  # as many steps for every row, so that they overlap
+        half = (left + 1) >> 1
+        for row in range(len(x)):
+            at = slots[row]
+            slots[row] = at + np.uint32(half) * np.uint32(knots[np.uint64(at) + np.uint64(half - 1)] <= x[row])
+        left -= half
+    for row in range(len(x)):
+        at = slots[row]
+        slots[row] = at + np.uint32(width) * np.uint32(at > 0 and knots[np.uint64(at) - np.uint64(at > 0)] == x[row])
+
+
+@kernel
 def _share(low: float, high: float, total: float, seen: float) -> float:
     """Return the probability of a tail whose weight is between two bounds, of which `seen` is the row's own."""
     return float(middle(max(low - seen, 0.0), max(high - seen, 0.0)) / (max(total - seen, 0.0) + 1.0))
@@ -92,6 +110,40 @@ def tail_share(
     if right:
         low, high = total - high, total - low
     return float(_share(low, high, total, 1.0 if learned else 0.0))
+
+
+@kernel
+def rarer_shares(
+    slots: NDArray[np.uint32],
+    width: int,
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    total: float,
+    learned: bool,
+    lows: NDArray[np.float64],
+    highs: NDArray[np.float64],
+    shares: NDArray[np.float64],
+) -> None:
+    """Write the smaller of both tails' probabilities for values between knots, whose slots are known.
+
+    What equals a knot gets that of the values over it. Two of the arrays are scratch.
+    """
+    size, seen = len(below), 1.0 if learned else 0.0
+    for row in range(len(shares)):
+        u = np.int64(slots[row]) & np.int64(width - 1)
+        lows[row] = upto[max(u - 1, 0)] * (1.0 * (u > 0))
+        highs[row] = total if u >= size else 1.0 * below[min(u, size - 1)]
+    for row in range(len(shares)):
+        left = 1.0 * (
+            lows[row] + highs[row] <= total
+        )  # a choice of numbers, not of ways to go on: none could foresee it
+        right = 1.0 - left
+        low, high = left * lows[row] + right * (total - highs[row]), left * highs[row] + right * (total - lows[row])
+        shares[row] = _share(low, high, total, seen)
+    for row in range(len(shares)):
+        if abs(lows[row] + highs[row] - total) <= _EVEN * total:
+            other = _share(total - highs[row], total - lows[row], total, seen)
+            shares[row] = min(_share(lows[row], highs[row], total, seen), other)
 
 
 @kernel

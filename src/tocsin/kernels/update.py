@@ -112,11 +112,10 @@ def combine(ratio: float, slack: float, cells: Cells, other: Cells, loose: Cells
 
 
 @kernel
-def squeeze(loose: Cells, sizes: NDArray[np.int64], packed: Cells) -> None:
-    """Copy the part of each loose cell that is used."""
-    for cell in range(len(sizes)):
-        source, target = loose.starts[cell], packed.starts[cell]
-        for i in range(sizes[cell]):
-            packed.knots[target + i] = loose.knots[source + i]
-            packed.below[target + i] = loose.below[source + i]
-            packed.upto[target + i] = loose.upto[source + i]
+def squeeze(loose: Cells, packed: Cells) -> None:
+    """Copy the part of each loose cell that `packed` has room for."""
+    for cell in range(len(packed.sizes)):
+        source, target, size = loose.starts[cell], packed.starts[cell], packed.sizes[cell]
+        packed.knots[target : target + size] = loose.knots[source : source + size]
+        packed.below[target : target + size] = loose.below[source : source + size]
+        packed.upto[target : target + size] = loose.upto[source : source + size]
