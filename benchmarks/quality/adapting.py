@@ -74,7 +74,8 @@ def live(
         alerts.append(alert.reshape(-1, block))
         frozen.append(detector.score_panel(base, panel, p_values=False)[0].alert.reshape(-1, block))
         if rule == RULES[4]:
-            models, why, *_ = learn_blocks(detector, models, panel)
+            lesson = learn_blocks(detector, models, panel)
+            models, why = lesson.models, lesson.why
             held.append(why != LEARNED)
             continue
         fine = np.full(panel.n_rows, rule != "frozen")

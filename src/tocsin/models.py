@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -66,6 +66,50 @@ class Shelf(Mapping[str, Ragged]):
     def place(self, name: str) -> Place:
         """Return where the entries of a name lie; valid until one of them changes."""
 
+    @abstractmethod
+    def of(self, assets: NDArray[np.int64]) -> Shelf:
+        """Return the entries of some assets, in that order."""
+
+
+class Renamed(Shelf):
+    """Some entries of a state under other names, without copying any.
+
+    Parameters
+    ----------
+    state : mapping of str to Ragged
+    names : mapping of str to str
+        From the new names to those in `state`.
+    """
+
+    def __init__(self, state: Mapping[str, Ragged], names: Mapping[str, str]) -> None:
+        self._state, self._names = state, names
+
+    def __getitem__(self, name: str) -> Ragged:
+        """Return the entries of a name."""
+        return self._state[self._names[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self._names)
+
+    def place(self, name: str) -> Place:
+        """Return where the entries of a name lie."""
+        return place_of(self._state, self._names[name])
+
+    def of(self, assets: NDArray[np.int64]) -> Renamed:
+        """Return the entries of some assets, in that order."""
+        return Renamed(_taken(self._state, assets), self._names)
+
+
+def _taken(state: Mapping[str, Ragged], assets: NDArray[np.int64]) -> Mapping[str, Ragged]:
+    if isinstance(state, Shelf):
+        return state.of(assets)
+    return {name: entry.take(assets) for name, entry in state.items()}
+
 
 def place_of(state: Mapping[str, Ragged], name: str) -> Place:
     """Return where the entries of a name lie."""
@@ -105,8 +149,7 @@ class Models:
 
     def take(self, assets: NDArray[np.int64]) -> Models:
         """Return the models of the given assets, in that order."""
-        state = {name: entry.take(assets) for name, entry in self.state.items()}
-        return Models(self.rows[assets], self.threshold[assets], state)
+        return Models(self.rows[assets], self.threshold[assets], _taken(self.state, assets))
 
     @classmethod
     def concat(cls, parts: list[Models]) -> Models:

@@ -107,9 +107,12 @@ class Anchor:
 
     def to_state(self) -> dict[str, Ragged]:
         """Return the arrays that `from_state` reads."""
+        return {**self.sketches.to_state(len(self.blocks), PREFIX, at_grid=True, whole=True), **self.usual()}
+
+    def usual(self) -> dict[str, Ragged]:
+        """Return those of the arrays that change as blocks are seen."""
         n_assets = len(self.blocks)
         return {
-            **self.sketches.to_state(n_assets, PREFIX, at_grid=True, whole=True),
             f"{PREFIX}blocks": Ragged.of_rows(self.blocks.reshape(n_assets, 1)),
             f"{PREFIX}means": Ragged.of_rows(self.means),
             f"{PREFIX}squares": Ragged.of_rows(self.squares),

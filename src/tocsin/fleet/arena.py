@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tocsin.errors import StoreError
 from tocsin.kernels import arena as kernels
-from tocsin.models import Ragged
+from tocsin.models import Place, Ragged, Shelf
 
 Ints = NDArray[np.int64]
 
@@ -53,6 +53,10 @@ class Slots:
         out = np.empty(offsets[-1], self.values.dtype)
         kernels.gather(self.values, self.starts, slots, out, offsets)
         return Ragged(out, offsets)
+
+    def place(self, slots: Ints) -> Place:
+        """Return where the entries of some slots lie, until one of them changes."""
+        return Place(self.values, self.starts[slots], self.sizes[slots])
 
     def put(self, slots: Ints, entries: Ragged) -> None:
         """Replace the entries of some slots, each named once."""
@@ -182,3 +186,37 @@ class Arena:
             else:
                 values = column.values.to_numpy()
                 self.array(name, values.dtype).put(slots, Ragged(values, column.offsets.to_numpy()))
+
+
+class Held(Shelf):
+    """Named arrays of some slots of an arena, as the state of models that is read where it lies.
+
+    Parameters
+    ----------
+    arrays : mapping of str to Slots
+        By their names in the state.
+    slots : ndarray of shape (n_assets,), int64
+    """
+
+    def __init__(self, arrays: Mapping[str, Slots], slots: Ints) -> None:
+        self._arrays, self._slots = arrays, slots
+
+    def __getitem__(self, name: str) -> Ragged:
+        """Return copies of the entries of a name."""
+        return self._arrays[name].take(self._slots)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self._arrays)
+
+    def place(self, name: str) -> Place:
+        """Return where the entries of a name lie."""
+        return self._arrays[name].place(self._slots)
+
+    def of(self, assets: Ints) -> Held:
+        """Return the entries of some assets, in that order."""
+        return Held(self._arrays, self._slots[assets])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -43,6 +45,12 @@ def spread(scores: Scores, rows: NDArray[np.int64], n_rows: int) -> Scores:
 def take_scores(scores: Scores, rows: NDArray[np.int64]) -> Scores:
     """Return the scores of some rows."""
     return Scores(scores.score[rows], scores.p_value[rows], scores.alert[rows])
+
+
+def joined_scores(parts: Sequence[Scores]) -> Scores:
+    """Put scores one after the other."""
+    score, p_value, alert = ([getattr(each, name) for each in parts] for name in ("score", "p_value", "alert"))
+    return Scores(np.concatenate(score), np.concatenate(p_value), np.concatenate(alert))
 
 
 def explanations(

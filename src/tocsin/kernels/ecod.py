@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.order import argsort, scratch
-from tocsin.kernels.sketch import Cells, cell_of, knots_of, longest, widest
+from tocsin.kernels.sketch import Cells, cell_of, fetch_ahead, knots_of, longest, widest
 from tocsin.kernels.tails import (
     locate,
     locate_few,
@@ -399,6 +399,7 @@ def score(
     left_buffer = np.empty(n_features * tile)
     right_buffer = np.empty(n_features * tile)
     for asset in range(len(offsets) - 1):
+        fetch_ahead(cells, (asset + 1) * n_features, min((asset + 2) * n_features, len(cells.totals)))
         for first in range(offsets[asset], offsets[asset + 1], tile):
             last = min(first + tile, offsets[asset + 1])
             rows = last - first

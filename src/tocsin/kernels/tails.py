@@ -130,7 +130,7 @@ def rarer_shares(
     """
     size, seen = len(below), 1.0 if learned else 0.0
     for row in range(len(shares)):
-        u = np.int64(slots[row]) & np.int64(width - 1)
+        u = int(slots[row]) & (width - 1)
         lows[row] = upto[max(u - 1, 0)] * (1.0 * (u > 0))
         highs[row] = total if u >= size else 1.0 * below[min(u, size - 1)]
     for row in range(len(shares)):

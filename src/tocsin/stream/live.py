@@ -17,24 +17,24 @@ from numpy.typing import NDArray
 from tocsin.detectors.budget import Budget
 from tocsin.errors import FleetError, ParameterError
 from tocsin.features.recipe import MEMORY, PREFIX
-from tocsin.fleet.arena import Arena
+from tocsin.fleet.arena import Arena, Held
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.fleet.pipeline import Pipeline
-from tocsin.fleet.results import score_table, take_scores, with_explanations
+from tocsin.fleet.results import score_table, take_scores
 from tocsin.kernels import rows as kernels
 from tocsin.models import Models, Ragged
-from tocsin.panel import Panel
+from tocsin.panel import Panel, Scores
 from tocsin.stream.adapting.drifts import Found
 from tocsin.stream.adapting.policy import BESIDE, LEARNED, learn_blocks, vouched
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.learning import Learning
-from tocsin.stream.outcomes import Outcome, Told
+from tocsin.stream.outcomes import Outcome, Raised, Told, explained
 
 Ints = NDArray[np.int64]
 
-AT_ONCE, SCORED_AT_ONCE = 64, 1024
-"""How many models learn at once, and score at once, few enough to stay in cache."""
+AT_ONCE = 64
+"""How many models learn at once, few enough to stay in cache."""
 MOST_HELD = 4096
 """How many of an asset's rows that were held back are kept for the case that somebody confirms them as normal."""
 STATE = "state."
@@ -169,6 +169,12 @@ class Live:
         }
         return Models(numbers["rows"][slots], numbers["threshold"][slots], state)
 
+    def _held(self, slots: Ints, wanted: Callable[[str], bool]) -> Models:
+        """Return the models of slots as `_take` does, but where they lie; valid until one of them changes."""
+        arrays = {name.removeprefix(STATE): each for name, each in self.arena.arrays.items() if name.startswith(STATE)}
+        chosen = {name: each for name, each in arrays.items() if wanted(name)}
+        return Models(self.arena.numbers["rows"][slots], self.arena.numbers["threshold"][slots], Held(chosen, slots))
+
     def _put(self, slots: Ints, models: Models) -> None:
         self.arena.numbers["rows"][slots] = models.rows
         self.arena.numbers["threshold"][slots] = models.threshold
@@ -249,21 +255,18 @@ class Live:
         numbers["last_time"][slots] = panel.times[panel.offsets[1:] - 1]
         told = Told(panel.n_rows, featured.rows)
         lengths, cursor = np.diff(featured.panel.offsets), np.zeros(len(slots), np.int64)
-        alerts: list[pa.Table] = []
+        raised: list[Raised] = []
         while True:
             counts = np.minimum(lengths - cursor, self._room(slots))
             active = np.flatnonzero(counts)
             if not len(active):
                 break
-            for some in np.split(active, range(SCORED_AT_ONCE, len(active), SCORED_AT_ONCE)):
-                part = _cut(featured.panel, some, cursor[some], counts[some])
-                models, firsts = self._take(slots[some], _of_detector), featured.panel.offsets[some] + cursor[some]
-                alerts.append(self._pass(slots[some], models, part, told, firsts))
+            part = _cut(featured.panel, active, cursor[active], counts[active])
+            raised.append(self._pass(slots[active], part, told, featured.panel.offsets[active] + cursor[active]))
             cursor[active] += counts[active]
         self.counts.rows += panel.n_rows
-        raised = [table for table in alerts if table.num_rows]
-        self.counts.alerts += sum(table.num_rows for table in raised)
-        found = pa.concat_tables(raised) if raised else None
+        found = explained(raised, self.pipeline, self.features, self.explain)
+        self.counts.alerts += 0 if found is None else found.num_rows
         return Outcome(slots, panel, told.scores, numbers["threshold"][slots], numbers["version"][slots], found)
 
     def _room(self, slots: Ints) -> Ints:
@@ -272,30 +275,48 @@ class Live:
             return np.full(len(slots), np.iinfo(np.int64).max)
         return self.arena.numbers["block"][slots] - self.arena.arrays["pending_times"].sizes[slots]
 
-    def _pass(self, slots: Ints, models: Models, part: Panel, told: Told, firsts: Ints) -> pa.Table:
+    def _pass(self, slots: Ints, part: Panel, told: Told, firsts: Ints) -> Raised:
         """Score rows within one block of each asset; learn the blocks that are whole with them."""
         detector = self.pipeline.detector
+        models = self._held(slots, _of_detector)
         before = self._block(slots, part) if detector.temporal else part
         scores, _ = detector.score_panel(models, before)
         own = np.arange(part.n_rows)
         if before is not part:
             own += np.repeat((before.offsets - part.offsets)[1:], np.diff(part.offsets))
-        said = take_scores(scores, own)
-        raised = np.flatnonzero(said.alert)
+        said = take_scores(scores, own) if before is not part else scores
+        opens = said.alert
         if self.budget is not None:
             assert part.times is not None
             found = self.budget.judge(slots, models, part.offsets, part.times, said.score)
-            said, raised = replace(said, alert=found.alert), np.flatnonzero(found.opens)
+            said, opens = replace(said, alert=found.alert), found.opens
         told.write(firsts, part.offsets, said)
-        version = self.arena.numbers["version"][slots][part.asset_of_row[raised]]
-        table = score_table(part.take_rows(raised), models, take_scores(said, raised), self.stamp)
-        table = table.append_column("version", pa.array(version))
-        if len(raised):
-            reasons = self.pipeline.reasons(models, before, self.features, scores, own[raised], self.explain)
-            table = with_explanations(table, reasons, np.arange(len(raised)))
+        raised = self._raised(slots, models, part, said, np.flatnonzero(opens), before, scores, own)
         if self.learning.online:
             self._collect(slots, part)
-        return table
+        return raised
+
+    def _raised(
+        self,
+        slots: Ints,
+        models: Models,
+        part: Panel,
+        said: Scores,
+        rows: Ints,
+        before: Panel,
+        scores: Scores,
+        own: Ints,
+    ) -> Raised:
+        """Return the rows that are alerts; of what they are explained by, no more than is needed."""
+        table = score_table(part.take_rows(rows), models, take_scores(said, rows), self.stamp)
+        table = table.append_column("version", pa.array(self.arena.numbers["version"][slots][part.asset_of_row[rows]]))
+        assets = np.unique(part.asset_of_row[rows])
+        chosen, place = own[rows], np.arange(len(rows))
+        if before is not part:  # what is said of a row rests on those before it
+            there = np.isin(before.asset_of_row, assets)
+            chosen, place = np.flatnonzero(there), (np.cumsum(there) - 1)[chosen]
+        panel = before.take_rows(chosen).take_assets(assets)
+        return Raised(table, self._take(slots[assets], _of_detector), panel, take_scores(scores, chosen), place)
 
     def _block(self, slots: Ints, part: Panel) -> Panel:
         """Return rows with those before them of the same block."""
@@ -321,17 +342,17 @@ class Live:
     def _learn(self, slots: Ints, keys: pa.Array) -> None:
         """Let models learn the blocks that wait, or hold these back."""
         panel = self._rows("pending", slots, keys)
-        models = self._take(slots)
-        lesson = learn_blocks(self.pipeline.detector, models, panel, self.learning.rule)
-        changed = {name: each for name, each in lesson.models.state.items() if each is not models.state.get(name)}
-        self._put(slots, replace(lesson.models, state=changed))
+        lesson = learn_blocks(self.pipeline.detector, self._held(slots, _not_of_recipe), panel, self.learning.rule)
+        for assets, models in lesson.parts:
+            self._put(slots[assets], models)
+        self._remember(slots, lesson.beside)
         if self.found is not None and not self.pipeline.detector.temporal:
             assert panel.times is not None
             ends = panel.times[panel.offsets[1:] - 1]
             self.found.append(Found(slots, ends, lesson.why, lesson.found[:, :-1], lesson.bounds[:, :-1]))
         learned, numbers = lesson.why == LEARNED, self.arena.numbers
         numbers["version"][slots] += learned
-        numbers["block"][slots] = self.learning.block(lesson.models.rows)
+        numbers["block"][slots] = self.learning.block(numbers["rows"][slots])
         self.counts.blocks += len(slots)
         self.counts.learned += int(np.diff(panel.offsets)[learned].sum())
         for name in ("pending", "pending_times"):
@@ -389,6 +410,8 @@ class Live:
 
 def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:
     """Return `counts` rows of some assets, from the row `firsts` of each on."""
+    if counts.sum() == panel.n_rows and len(assets) == panel.n_assets:
+        return panel
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     values = np.empty((panel.n_features, offsets[-1]), panel.values.dtype)
     starts = panel.offsets[:-1][assets] + firsts
@@ -403,6 +426,11 @@ def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:
 def _of_recipe(name: str) -> bool:
     """Return whether an entry of a model is needed to make features."""
     return name.startswith((PREFIX, MEMORY))
+
+
+def _not_of_recipe(name: str) -> bool:
+    """Return whether an entry of a model is the detector's, or kept beside it."""
+    return not _of_recipe(name)
 
 
 def _of_detector(name: str) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tocsin.fleet.pipeline import Pipeline
+from tocsin.fleet.results import joined_scores, take_scores, with_explanations
+from tocsin.models import Models
 from tocsin.panel import Panel, Scores
 
 Ints = NDArray[np.int64]
@@ -37,6 +41,51 @@ class Outcome:
     threshold: NDArray[np.float64]
     version: Ints
     alerts: pa.Table | None
+
+
+class Raised(NamedTuple):
+    """Alerts of one pass, and what they are explained by.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The columns of `Outcome.alerts`, without explanations.
+    models : Models
+        Those of the alerts' assets, as they were then.
+    panel : Panel
+        Features of these assets.
+    scores : Scores
+        Of the panel's rows.
+    rows : ndarray of int64
+        Which of the panel's rows are the alerts.
+    """
+
+    table: pa.Table
+    models: Models
+    panel: Panel
+    scores: Scores
+    rows: Ints
+
+
+def explained(raised: Sequence[Raised], pipeline: Pipeline, features: tuple[str, ...], top: int) -> pa.Table | None:
+    """Return the alerts of several passes with their explanations, all made at once; None if there are none."""
+    raised = [each for each in raised if len(each.rows)]
+    if not raised:
+        return None
+    panels, scores = [each.panel for each in raised], [each.scores for each in raised]
+    before = np.cumsum([0] + [panel.n_rows for panel in panels])
+    panel = Panel(
+        np.concatenate([each.values for each in panels], axis=1),
+        np.concatenate([np.zeros(1, np.int64)] + [p.offsets[1:] + at for p, at in zip(panels, before, strict=False)]),
+        pa.concat_arrays([each.keys for each in panels]),
+        panels[0].features,
+        np.concatenate([each.times for each in panels if each.times is not None]),
+    )
+    joined = joined_scores(scores)
+    rows = np.concatenate([each.rows + at for each, at in zip(raised, before, strict=False)])
+    models = Models.concat([each.models for each in raised])
+    reasons = pipeline.reasons(models, panel, features, joined, rows, top)
+    return with_explanations(pa.concat_tables([each.table for each in raised]), reasons, np.arange(len(rows)))
 
 
 class Told:
@@ -73,11 +122,7 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
         np.concatenate([each.times for each in panels if each.times is not None])[order],
     )
     scores = [one.scores for one in outcomes]
-    joined = Scores(
-        np.concatenate([each.score for each in scores])[order],
-        np.concatenate([each.p_value for each in scores])[order],
-        np.concatenate([each.alert for each in scores])[order],
-    )
+    joined = take_scores(joined_scores(scores), order)
     raised = [one.alerts for one in outcomes if one.alerts is not None]
     threshold, version = (np.concatenate([getattr(one, name) for one in outcomes]) for name in ("threshold", "version"))
     alerts = pa.concat_tables(raised) if raised else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from tocsin.detectors.drift import sketched
 from tocsin.errors import DataError, ParameterError
 from tocsin.features.recipe import MEMORY, PREFIX
 from tocsin.kernels import drift as kernels
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, Renamed
 from tocsin.panel import Panel
 
 Flags = NDArray[np.bool_]
@@ -75,19 +75,35 @@ class Lesson(NamedTuple):
 
     Attributes
     ----------
-    models : Models
-        After it; what a recipe remembers is not among their state, and goes on beside it.
+    parts : tuple of (ndarray of int64, Models)
+        The models that are others now, with the detector's own entries alone, and of which assets they are.
+    beside : dict of str to Ragged
+        What is kept beside them, of all assets, where it is another now.
     why : ndarray of shape (n_assets,), int8
         `LEARNED`, or why it was held back: `ALERTS` or `DRIFT`.
     found, bounds : ndarray of shape (n_assets, n_features + 1)
         How far each feature was from the reference, and last the share of rows that it alerts at; and up to where that
         is taken for normal. Models that keep no sketches have the last only, those of temporal detectors none.
+    before : Models
+        As they were.
     """
 
-    models: Models
+    parts: tuple[tuple[NDArray[np.int64], Models], ...]
+    beside: Mapping[str, Ragged]
     why: NDArray[np.int8]
     found: Floats
     bounds: Floats
+    before: Models
+
+    @property
+    def models(self) -> Models:
+        """All models after it; what a recipe remembers is not changed by it."""
+        own, place = own_models(self.before), np.arange(len(self.before))
+        every = [own, *(part for _, part in self.parts)]
+        for (assets, _), start in zip(self.parts, np.cumsum([len(part) for part in every]), strict=False):
+            place[assets] = start + np.arange(len(assets))
+        found = Models.concat(every).take(place)
+        return replace(found, state={**self.before.state, **found.state, **self.beside})
 
 
 def learnable(alerts: Flags, offsets: NDArray[np.int64], contamination: float, level: float = Rule.level) -> Flags:
@@ -217,23 +233,23 @@ def learn_blocks(detector: Detector, models: Models, panel: Panel, rule: Rule | 
     rule = rule or Rule()
     if detector.temporal:
         why, none = np.full(panel.n_assets, LEARNED, np.int8), np.empty((panel.n_assets, 0))
-        return Lesson(detector.update_panel(models, panel), why, none, none)
+        all_ = np.arange(panel.n_assets)
+        return Lesson(((all_, detector.update_panel(models, panel)),), {}, why, none, none, models)
+    beside: dict[str, Ragged] = {}
     if f"{REFERENCE}rows" not in models.state:
         models = vouched(detector, models)
+        beside = {name: e for name, e in models.state.items() if name.startswith((REFERENCE, ANCHOR))}
     reference, anchor = _reference(models), Anchor.from_state(models.state)
     why, found, bounds = verdicts(detector, reference, anchor, panel, rule)
     sizes = np.diff(panel.offsets)
     learned = (why == LEARNED) & (sizes > 0)
-    rows = np.flatnonzero(np.repeat(learned, sizes))
-    updated = detector.update_panel(models, panel if learned.all() else panel.take_rows(rows))
-    size, assets = len(models), np.arange(len(models))
-    kept = updated
-    if not learned.all():
-        part = np.where(learned, 2, np.where(sizes > 0, 0, 1))
-        kept = Models.concat([reference, own_models(models), updated]).take(part * size + assets)
+    there, back = np.flatnonzero(learned), np.flatnonzero(~learned & (sizes > 0))
+    own = own_models(models)
+    if len(there) < len(models):
+        own, panel = own.take(there), panel.take_assets(there)
+    parts = (there, detector.update_panel(own, panel)), (back, reference.take(back))
     anchor = anchor.absorb(found, learned & (anchor.blocks < rule.enough))
-    state = {**kept.state, **_as_reference(reference), **anchor.to_state()}
-    return Lesson(replace(kept, state=state), why, found, bounds)
+    return Lesson(parts, beside | anchor.usual(), why, found, bounds, models)
 
 
 def verdicts(
@@ -263,8 +279,8 @@ def cuts(panel: Panel, block: int) -> Iterator[tuple[Panel, NDArray[np.int64]]]:
 
 def own_models(models: Models) -> Models:
     """Return models with the detector's own entries alone."""
-    state = {name: entry for name, entry in models.state.items() if not name.startswith(BESIDE)}
-    return replace(models, state=state)
+    names = {name: name for name in models.state if not name.startswith(BESIDE)}
+    return replace(models, state=Renamed(models.state, names))
 
 
 def _as_reference(models: Models) -> dict[str, Ragged]:
@@ -276,5 +292,6 @@ def _as_reference(models: Models) -> dict[str, Ragged]:
 
 def _reference(models: Models) -> Models:
     """Return the models that were last vouched for."""
-    entries = {name.removeprefix(REFERENCE): e for name, e in models.state.items() if name.startswith(REFERENCE)}
-    return Models(entries.pop("rows").values, entries.pop("threshold").values, entries)
+    names = {name.removeprefix(REFERENCE): name for name in models.state if name.startswith(REFERENCE)}
+    rows, threshold = (models.state[names.pop(name)].values for name in ("rows", "threshold"))
+    return Models(rows, threshold, Renamed(models.state, names))
