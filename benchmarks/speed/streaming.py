@@ -207,7 +207,7 @@ def resident() -> int:
     return 0
 
 
-def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int) -> None:
+def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int, budget: str = BUDGET) -> None:
     """Run the stream until it has taken so many rows."""
     from tocsin.detectors.budget import Budget
     from tocsin.fleet.fleet import Fleet
@@ -226,7 +226,7 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     opened = KafkaSource.open(Address.of(source), Shape(fleet.features, key="asset", time="time"))
     stages = Stages()
     meter = Meter(stages, warm, rows)
-    options = Options(learning=Learning(least=least), budget=Budget.of(BUDGET))
+    options = Options(learning=Learning(least=least), budget=Budget.of(budget))
     runner = Runner(fleet, opened, store, outbox, options, partial(print, file=sys.stderr), [meter])
     meter.stop = runner.stop
     _watch(stages, runner, opened, store, outbox)

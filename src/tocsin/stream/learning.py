@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from tocsin.stream.adapting.policy import Rule
 
 Ints = NDArray[np.int64]
+GOLDEN = (5.0**0.5 - 1.0) / 2.0
+"""Its multiples, modulo 1, are spread evenly, however many are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,12 @@ class Learning:
     def block(self, rows: Ints) -> Ints:
         """Return the length of the next block of models that have learned so many rows."""
         return np.clip(rows // 8, self.least, self.most)
+
+    def first_block(self, rows: Ints, slots: Ints) -> Ints:
+        """Return the length of the first block of models in some slots: up to twice as long as the next ones.
+
+        Else the models of a fleet whose assets send as often as each other would all learn in the same moment, and
+        alerts would wait for that.
+        """
+        block = self.block(rows)
+        return block + (block * (slots * GOLDEN % 1.0)).astype(np.int64)

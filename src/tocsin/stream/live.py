@@ -122,7 +122,7 @@ class Live:
         for name in ("first_time", "last_time"):
             numbers[name][slots] = _nanoseconds(table.table.column(name))
         self._put(slots, models)
-        numbers["block"][slots] = self.learning.block(models.rows)
+        numbers["block"][slots] = self.learning.first_block(models.rows, slots)
         for name in ("pending", "pending_times", "held", "held_times"):
             self.arena.arrays[name].clear(slots)
 
