@@ -60,6 +60,14 @@ def inlined(function: F) -> F:
     return _compiled(function, inline="always")
 
 
+def borrowing(function: F) -> F:
+    """Compile `function` as a kernel that makes no arrays, and so need not count who holds those that it is given.
+
+    In loops that leave at many places counting would take longer than the work.
+    """
+    return _compiled(function, _nrt=False)
+
+
 def _compiled(function: F, **how: Any) -> F:
     before = config.CACHE_DIR
     config.CACHE_DIR = _CACHE_FOLDER

@@ -35,7 +35,7 @@ from tocsin.stream.ordering import Arrivals, Ordering, Released
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.outcomes import Outcome, together
 from tocsin.stream.roster import Roster
-from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, Fetched, Positions, Source
+from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, Fetched, Positions, Source, joined
 
 T = TypeVar("T")
 EPOCH = 600_000_000_000
@@ -294,7 +294,7 @@ class Runner:
                 rows += more.frame.height
             elif self._source.ended:
                 break
-        return _together(parts)
+        return joined(parts)
 
     def _poll(self, most: int, wait: float) -> Fetched | None:
         return self._patiently(partial(self._source.poll, most, wait), "the source")
@@ -455,22 +455,3 @@ class Runner:
                 if said:
                     self._say(f"{what} is back; going on")
                 return done
-
-
-def _together(parts: Sequence[Fetched]) -> Fetched:
-    """Return what was fetched in several calls as one."""
-    if len(parts) == 1:
-        return parts[0]
-    strange: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.strange.items():
-            strange[name] = strange.get(name, 0) + count
-    stamps = [part.newest for part in parts if part.newest is not None]
-    return Fetched(
-        pl.concat([part.frame for part in parts]),
-        parts[-1].positions,
-        sum(part.size for part in parts),
-        [letter for part in parts for letter in part.dead],
-        max(stamps, default=None),
-        strange,
-    )

@@ -212,6 +212,24 @@ def test_the_key_of_a_message_is_the_asset(writer: Writer) -> None:
         writer.open("key=message", shape=Shape(("x", "y"), time="at"))
 
 
+def test_a_backlog_is_taken_in_pieces_and_given_as_one(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.stream.sources.kafka._TAKEN", 7)
+    monkeypatch.setattr("tocsin.stream.sources.kafka._DECODED", 50)
+    for number, row in enumerate(ROWS):
+        payload = json.dumps({name: value for name, value in row.items() if name != "asset"}).encode()
+        writer.producer.produce(writer.topic, payload, key=row["asset"], partition=0)
+        if number in (20, 220):
+            writer.producer.produce(writer.topic, b"nonsense %d" % number, key="b", partition=0)
+            writer.producer.produce(writer.topic, None, key="c", partition=0)
+    assert writer.producer.flush(PATIENCE) == 0
+    source = writer.open("partitions=0&key=message", {f"{writer.topic}/0": 0})
+    got = drain(source, len(ROWS), dead=2)
+    assert max(part.frame.height for part in got.parts) > 100
+    assert_frame_equal(got.frame, expected(ROWS))
+    assert [letter.payload for letter in got.dead] == [b"nonsense 20", b"nonsense 220"]
+    assert got.positions == {f"{writer.topic}/0": len(ROWS) + 4}
+
+
 def test_what_was_never_committed_is_never_read(writer: Writer) -> None:
     sender = Producer({"bootstrap.servers": writer.kafka.open, "transactional.id": writer.topic, "log_level": 0})
     sender.init_transactions(PATIENCE)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
-from operator import methodcaller
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
@@ -29,7 +30,7 @@ from tocsin.stream.kafka import (
     sentence,
     settings,
 )
-from tocsin.stream.sources.base import KEY, DeadLetter, Fetched, Positions, Shape, Source
+from tocsin.stream.sources.base import KEY, DeadLetter, Fetched, Positions, Shape, Source, joined
 from tocsin.urls import Address
 
 if TYPE_CHECKING:
@@ -54,7 +55,19 @@ FETCHING: dict[str, object] = {
 _STEP = 0.1
 """While nothing comes, so many seconds pass between looks at what else has happened."""
 _STORED = -1001
-_VALUE, _KEY, _PARTITION, _ERROR = (methodcaller(name) for name in ("value", "key", "partition", "error"))
+_TAKEN = 4_096
+"""So many messages are taken from the client at once: their objects are gone before they leave the caches."""
+_DECODED = 16_384
+"""So many are decoded at once: more would leave the caches, fewer would cost more by the call."""
+
+
+@dataclass(slots=True)
+class _Messages:
+    """What is needed of messages, once they themselves are gone: payloads, keys, and the last of each partition."""
+
+    payloads: list[bytes] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    last: dict[int, Message] = field(default_factory=dict)
 
 
 class KafkaSource(Source):
@@ -75,6 +88,7 @@ class KafkaSource(Source):
 
     def __init__(self, kafka: ModuleType, consumer: Consumer, decoder: Decoder, address: Address) -> None:
         self._kafka, self._consumer, self._decoder = kafka, consumer, decoder
+        self._message: type[Message] = kafka.Message
         self._where = f"kafka://{address.host}"
         _, self._topic = names_of(address)
         self._wanted = _numbers(address.options.get("partitions"))
@@ -193,8 +207,8 @@ class KafkaSource(Source):
         self._tell()
         deadline = monotonic() + wait
         self._set_out()
-        messages = self._fetch(most, 0)
-        while not messages:
+        messages = self._fetch(min(most, _DECODED), 0)
+        while not messages.payloads:
             self._tell()
             left = deadline - monotonic()
             if self._complaints.down:
@@ -202,8 +216,17 @@ class KafkaSource(Source):
             if left <= 0:
                 return None
             self._set_out()
-            messages = self._fetch(most, min(left, _STEP))
-        return self._decoded(messages)
+            messages = self._fetch(min(most, _DECODED), min(left, _STEP))
+        return joined(list(self._go_on(messages, most)))
+
+    def _go_on(self, messages: _Messages, most: int) -> Iterator[Fetched]:
+        """Decode what was fetched, then what else is there, until that is less than is decoded at once."""
+        while count := len(messages.payloads):
+            yield self._decoded(messages)
+            most -= count
+            if count < _DECODED or most <= 0:
+                return
+            messages = self._fetch(min(most, _DECODED), 0)
 
     def _tell(self) -> None:
         """Raise what went wrong while good messages were still coming."""
@@ -211,33 +234,44 @@ class KafkaSource(Source):
         if trouble is not None:
             raise trouble
 
-    def _fetch(self, most: int, wait: float) -> list[Message]:
+    def _fetch(self, most: int, wait: float) -> _Messages:
         """Return good messages that are there, else wait for a first one; nothing is lost where others are bad."""
-        messages: list[Message] = []
+        found, left = _Messages(), most
         try:
             if wait > 0:
                 first = self._consumer.poll(wait)
                 if first is None:
-                    return []
-                messages.append(first)
-            collecting = gc.isenabled()
-            gc.disable()  # a batch is many objects at once, of which none lives long nor is part of a cycle
-            try:
-                if most > len(messages):
-                    messages += self._consumer.consume(most - len(messages), 0)
-            finally:
-                if collecting:
-                    gc.enable()
+                    return found
+                self._add([first], found)
+                left -= 1
+            with _no_collection():
+                while left > 0:
+                    asked = min(left, _TAKEN)
+                    messages = self._consumer.consume(asked, 0)
+                    self._add(messages, found)
+                    left -= asked
+                    if len(messages) < asked:
+                        break
+                    del messages
         except self._kafka.KafkaException as error:
             self._trouble = sentence(error.args[0], self._where, self._topic)
-        if any(map(_ERROR, messages)):
+        if found.payloads:
+            self._complaints.forget()
+        return found
+
+    def _add(self, messages: list[Message], found: _Messages) -> None:
+        """Keep what is needed of messages, and hear what others are."""
+        kind = self._message
+        if any(map(kind.error, messages)):
             for message in messages:
                 if (trouble := message.error()) is not None:
                     self._hear(trouble, message.partition())
             messages = [message for message in messages if message.error() is None]
-        if messages:
-            self._complaints.forget()
-        return messages
+        payloads = list(map(kind.value, messages))
+        found.payloads += payloads if all(payloads) else [payload or b"" for payload in payloads]
+        if self._keys:
+            found.keys += map(kind.key, messages)
+        found.last |= zip(map(kind.partition, messages), messages, strict=True)
 
     def _hear(self, error: KafkaTrouble, number: int) -> None:
         if error.name() in ("_AUTO_OFFSET_RESET", "_NO_OFFSET", "OFFSET_OUT_OF_RANGE"):
@@ -273,15 +307,12 @@ class KafkaSource(Source):
             raise sentence(trouble, self._where, self._topic, UnavailableError) from None
         self._complaints.forget()
 
-    def _decoded(self, messages: list[Message]) -> Fetched:
-        last = dict(zip(map(_PARTITION, messages), messages, strict=True))
-        payloads: list[bytes] = list(map(_VALUE, messages))
-        if None in payloads:
-            payloads = [payload or b"" for payload in payloads]
+    def _decoded(self, messages: _Messages) -> Fetched:
+        payloads = messages.payloads
         decoded = self._decoder.decode(payloads)
         frame, dead = decoded.frame, list(decoded.dead)
         if self._keys:
-            keys = _texts(list(map(_KEY, messages)))
+            keys = _texts(messages.keys)
             frame = frame.with_columns(keys[decoded.origins])
             if keys.null_count():
                 nameless = np.unique(decoded.origins[frame[KEY].is_null().to_numpy()]).tolist()
@@ -289,14 +320,15 @@ class KafkaSource(Source):
                 dead += [
                     DeadLetter("the message has no key, or one that is no text", payloads[i][:KEPT]) for i in nameless
                 ]
-        self._next |= {number: message.offset() + 1 for number, message in last.items()}
+        self._next |= {number: message.offset() + 1 for number, message in messages.last.items()}
         return Fetched(
             frame,
             {f"{self._topic}/{number}": offset for number, offset in sorted(self._next.items())},
             sum(map(len, payloads)),
             dead,
-            max(message.timestamp()[1] for message in last.values()) / 1_000,
+            max(message.timestamp()[1] for message in messages.last.values()) / 1_000,
             decoded.strange,
+            decoded.mended,
         )
 
     def committed(self, positions: Positions) -> None:
@@ -327,6 +359,18 @@ class KafkaSource(Source):
         if not self._closed:
             self._closed = True
             let_go(self._consumer.close)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles: messages are many objects at once, and none lives long nor is in a cycle."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _numbers(text: str | None) -> list[int] | None:
