@@ -213,7 +213,7 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     from tocsin.fleet.fleet import Fleet
     from tocsin.insights.catalog import open_store
     from tocsin.stream.learning import Learning
-    from tocsin.stream.outbox import Outbox
+    from tocsin.stream.outbox import Outbox, targets_of
     from tocsin.stream.runner import Options, Runner
     from tocsin.stream.sources.base import Shape
     from tocsin.stream.sources.kafka import KafkaSource
@@ -222,7 +222,8 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     where = Path(folder)
     fleet = Fleet.load(where / "fleet")
     store = open_store(f"lmdb://{where / f'store-{time.time_ns()}'}?size=40GB", write=True)
-    outbox = Outbox.open(store, [sink], partial(print, file=sys.stderr))
+    outbox = Outbox(store, targets_of([sink]), partial(print, file=sys.stderr))
+    outbox.start()
     opened = KafkaSource.open(Address.of(source), Shape(fleet.features, key="asset", time="time"))
     stages = Stages()
     meter = Meter(stages, warm, rows)
