@@ -393,15 +393,14 @@ class Runner:
         puts, spans = self._journal.commit(rows, notes, len(self._roster), self._roster.since(self._named))
         self._named = len(self._roster)
         deletes: list[bytes] = []
-        raised = [one.alerts for one in outcomes if one.alerts is not None]
-        found = [alerts_of(table.drop(["version"]), table["version"].to_numpy()) for table in raised]
-        alerts = pa.concat_tables(found) if found else ALERTS.empty_table()
-        batch.alerts = alerts.num_rows
+        alerts = ALERTS.empty_table()
         if outcomes:
             one = together(outcomes)
+            alerts = alerts if one.alerts is None else alerts_of(one.alerts)
             keys = one.panel.keys.to_pylist()
             changes = self._recorder.record(keys, one.panel, one.scores, one.threshold, one.version, alerts)
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
+        batch.alerts = alerts.num_rows
         puts += self._outbox.put(alerts)
         sent, gone = self._outbox.delivered()
         if self._options.budget is not None:
