@@ -24,7 +24,8 @@ from tocsin.insights.base import Span, Store
 from tocsin.insights.recorder import Keep, Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
-from tocsin.stream.adapting.adaptation import Adaptation, Adapting
+from tocsin.stream.adapting.adaptation import Adaptation
+from tocsin.stream.adapting.context import Adapting, Context
 from tocsin.stream.alerts import alerts_of
 from tocsin.stream.batch import Batch, Watcher
 from tocsin.stream.identity import identity
@@ -122,9 +123,8 @@ class Runner:
         self._sensors = pl.Enum(fleet.features)
         self._recorder = Recorder(store, fleet.features, options.keep)
         self._journal = Journal(store, self._pack)
-        self._adaptation = Adaptation(
-            store, fleet, self.live, self._journal, options.adapting, options.budget, say, long=options.long
-        )
+        context = Context(fleet, self._journal, options.adapting, say, options.long)
+        self._adaptation = Adaptation(context, store, self.live, options.budget)
         self._newest = NEVER
         self._named = 0
         self._positions: Positions = {}

@@ -18,7 +18,7 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.insights.catalog import open_store
 from tocsin.insights.lmdb import LMDB
 from tocsin.insights.recorder import Keep
-from tocsin.stream.adapting.adaptation import Adapting
+from tocsin.stream.adapting.context import Adapting
 from tocsin.stream.adapting.night import Nightly
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
