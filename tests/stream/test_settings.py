@@ -49,7 +49,6 @@ def test_all_from_a_file_and_flags_win(write, monkeypatch):
         learn-after = 500
         policy = "nightly"
         nightly-at = "3:30"
-        half-life = "7d"
         budget = "20/day"
         retain = "60 days"
         dead_letters = "dead.ndjson"
@@ -63,7 +62,7 @@ def test_all_from_a_file_and_flags_win(write, monkeypatch):
     assert found.source == "kafka://me:p%40ss%2Fword@localhost:9092/readings?group=night"
     assert found.sinks == ("-", "json://localhost/secret-hook")
     assert (found.late, found.linger, found.rows, found.learn_after) == (60.0, 0.2, 1000, 500)
-    assert (found.policy, found.nightly_at, found.half_life) == ("nightly", datetime.time(3, 30), 604_800.0)
+    assert (found.policy, found.nightly_at) == ("nightly", datetime.time(3, 30))
     assert (found.budget, found.retain, found.dead_letters_size) == (Rate(20.0, 86_400.0), 5_184_000.0, 1_000_000)
     assert (found.metrics, found.log, found.waiting) == ("9100", "warning", 100_000)
     shown = found.shown()

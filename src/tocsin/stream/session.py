@@ -265,8 +265,6 @@ def options_of(settings: Settings, fleet: Fleet) -> Options:
     ParameterError
         If something is asked for that cannot be had.
     """
-    if settings.half_life is not None:
-        raise ParameterError(f"--half-life {settings.half_life} cannot be had yet; leave it out")
     return Options(
         learning=Learning(online=settings.policy == "online", first=settings.learn_after),
         late=round(settings.late * 1e9),

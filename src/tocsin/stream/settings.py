@@ -102,7 +102,6 @@ class Settings(BaseModel):
 
     policy: Literal["frozen", "online", "nightly"] = Field(default="online", description="How models go on learning.")
     learn_after: Count = Field(default=256, description="After how many rows a new asset gets a model.")
-    half_life: Duration | None = Field(default=None, gt=0.0, description="After how long a row counts half.")
     nightly_at: Annotated[datetime.time, BeforeValidator(_time_of_day)] = Field(
         default=datetime.time(2, 0), description="When models are trained anew with the policy nightly, in UTC."
     )
