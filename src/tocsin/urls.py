@@ -104,6 +104,14 @@ class Address:
         asked = "&".join(f"{name}={_masked(name, value)}" for name, value in self.options.items())
         return f"{self.scheme}://{login}{'@' if login else ''}{self.host}{path}{'?' if asked else ''}{asked}"
 
+    def check_path(self, scheme: str = "file") -> None:
+        """Raise a `ParameterError` for a plain path that ends in options, which only an address with a scheme has.
+
+        A path of which something is there is taken at its word.
+        """
+        if self.scheme == "" and _OPTIONS.search(self.path) and not self.place.exists():
+            raise ParameterError(f"a plain path takes no options; write {masked(f'{scheme}://{self.path}')}")
+
     def check_options(self, known: Iterable[str]) -> None:
         """Raise a `ParameterError` for an option that is not among those known."""
         names = sorted(known)
@@ -157,6 +165,7 @@ def masked(text: str) -> str:
     return _SECRET_OPTION.sub(r"\1***", _LOGIN.sub(r"\1***\2", text))
 
 
+_OPTIONS = re.compile(r"\?[A-Za-z_]+=[^/]*$")
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<name>[A-Za-z_]\w*))")
 _LOGIN = re.compile(r"(://[^\s/?#:@]*:)[^\s/?#]*(@)")
 _SECRET_OPTION = re.compile(r"([?&][^\s=&]*(?:password|secret|token|key)[^\s=&]*=)[^\s&#]+", re.IGNORECASE)
