@@ -213,8 +213,9 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     from tocsin.fleet.fleet import Fleet
     from tocsin.insights.catalog import open_store
     from tocsin.stream.learning import Learning
+    from tocsin.stream.options import Options
     from tocsin.stream.outbox import Outbox, targets_of
-    from tocsin.stream.runner import Options, Runner
+    from tocsin.stream.runner import Runner
     from tocsin.stream.sources.base import Shape
     from tocsin.stream.sources.kafka import KafkaSource
     from tocsin.urls import Address
@@ -243,12 +244,12 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
 
 def _watch(stages: Stages, runner: Any, source: Any, store: Any, outbox: Any) -> None:
     """Time what a stream is made of."""
-    live = runner.live
+    live, state = runner.live, runner._state
     for owner, name, stage in (
         (runner, "_poll", "fetch"),
         (source, "_decoded", "decode"),
-        (runner, "_arrivals", "columns"),
-        (runner._ordering, "arrive", "order"),
+        (state, "arrivals", "columns"),
+        (state._ordering, "arrive", "order"),
         (live, "absorb", "other of models"),
         (live.pipeline, "features", "features"),
         (live.pipeline.detector, "score_panel", "score"),

@@ -19,8 +19,9 @@ from tocsin.insights.base import Span, Store
 from tocsin.insights.catalog import open_store
 from tocsin.stream.batch import Batch
 from tocsin.stream.learning import Learning
+from tocsin.stream.options import Options
 from tocsin.stream.outbox import Outbox, Target
-from tocsin.stream.runner import Options, Runner
+from tocsin.stream.runner import Runner
 from tocsin.stream.sinks.base import Sink
 from tocsin.stream.sources.base import Fetched, Positions, Shape, Source
 from tocsin.urls import Address

@@ -24,11 +24,13 @@ from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import MetricsServer
+from tocsin.stream.options import Options
 from tocsin.stream.outbox import Outbox, targets_of
-from tocsin.stream.runner import Options, Runner
+from tocsin.stream.runner import Runner
 from tocsin.stream.settings import Settings
 from tocsin.stream.sources.base import Shape
 from tocsin.stream.sources.catalog import open_source
+from tocsin.stream.waiting import patiently
 from tocsin.stream.watching import Watch
 from tocsin.urls import Address
 
@@ -134,10 +136,11 @@ class Session:
         options = options_of(settings, self.fleet)
         targets = targets_of(settings.sinks)
         self.watch = Watch(DeadLetters(settings.dead_letters, settings.dead_letters_size))
-        self.store = self._patiently(lambda: open_store(settings.store, write=True))
+        self.store = self._patiently(lambda: open_store(settings.store, write=True), "the store")
         stack.callback(self.store.close)
         stack.enter_context(self.store.alone("stream"))
-        source = self._patiently(lambda: open_source(settings.source, shape_of(settings, self.fleet)))
+        shape = shape_of(settings, self.fleet)
+        source = self._patiently(lambda: open_source(settings.source, shape), "the source")
         stack.callback(source.close)
         self.outbox = Outbox(self.store, targets, self._say, most=settings.waiting)
         stack.callback(self.outbox.close)
@@ -219,20 +222,8 @@ class Session:
         if self._say_too is not None:
             self._say_too(line)
 
-    def _patiently(self, opened: Callable[[], T]) -> T:
-        """Open something whose server may still be starting; says so, and gives up only if told to stop."""
-        pause, said = 0.1, ""
-        while True:
-            try:
-                return opened()
-            except UnavailableError as error:
-                if self._stop.is_set():
-                    raise
-                if str(error) != said:
-                    said = str(error)
-                    self._say(f"{said}; waiting")
-                self._stop.wait(pause)
-                pause = min(2 * pause, 5.0)
+    def _patiently(self, opened: Callable[[], T], what: str) -> T:
+        return patiently(opened, what, self._stop, self._say, (UnavailableError,))
 
 
 def shape_of(settings: Settings, fleet: Fleet) -> Shape:

@@ -23,7 +23,7 @@ from tocsin.stream.adapting.night import Made
 from tocsin.stream.adapting.nights import Measured, Nights
 from tocsin.stream.adapting.requests import Request
 from tocsin.stream.adapting.versions import Versions, sweep, trial_put, trials
-from tocsin.stream.identity import models_in, other
+from tocsin.stream.identity import differing, identity, models_in
 from tocsin.stream.live import Live
 from tocsin.stream.roster import Roster
 
@@ -297,7 +297,7 @@ class Adaptation:
             return False
         try:
             fleet = Fleet.load(folder)
-            differs = other(fleet, self._fleet)
+            differs = differing(identity(fleet), identity(self._fleet))
             if differs is not None:
                 raise FleetError(f"it has {differs}")
             version = versions.last + 1
