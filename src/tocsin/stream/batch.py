@@ -19,6 +19,7 @@ class Batch:
     late: int = 0
     dead: Sequence[DeadLetter] = ()
     strange: Mapping[str, int] = field(default_factory=dict)
+    mended: int = 0
     newest: float | None = None
     fetched: float = 0.0
     judged: float = 0.0

@@ -207,7 +207,7 @@ class Runner:
     def _take(self, fetched: Fetched) -> None:
         """Judge what came, and commit."""
         batch = Batch(fetched.frame.height, fetched.size, dead=fetched.dead, strange=fetched.strange)
-        batch.newest, batch.fetched = fetched.newest, time.time()
+        batch.mended, batch.newest, batch.fetched = fetched.mended, fetched.newest, time.time()
         parts, notes, outcomes = [], [], list[Outcome]()
         for rows in self._epochs(self._state.arrivals(fetched.frame)):
             parts.append(rows)

@@ -55,6 +55,8 @@ class Summary:
         Messages that could not be decoded; `reasons` has, of each kind, how many there were and the first reason.
     strange : dict of str to int
         Sensors that the fleet does not know, and how many of their values were left aside.
+    mended : int
+        Values that were no finite number and count as missing.
     unlearned : int
         Readings of assets that had no model yet.
     unlearnable : dict of str to str
@@ -73,6 +75,7 @@ class Summary:
     dead: int
     reasons: list[tuple[int, str]]
     strange: dict[str, int]
+    mended: int
     unlearned: int
     unlearnable: dict[str, str]
     learned: int
@@ -194,6 +197,7 @@ class Session:
             dead=figures.dead,
             reasons=[(kind.many, kind.reason) for kind in watch.dead.kinds],
             strange=dict(watch.strange.most_common()),
+            mended=figures.mended,
             unlearned=figures.unlearned,
             unlearnable=dict(watch.unlearned),
             learned=figures.learned,
