@@ -119,6 +119,19 @@ class Address:
             if name not in names:
                 raise ParameterError(f"{self.scheme}:// has no option {name!r}{did_you_mean(name, names)}")
 
+    def choice(self, name: str, *choices: str) -> str:
+        """Return an option that is one of a few words, the first of which is meant where it is not given.
+
+        Raises
+        ------
+        ParameterError
+            If it is another.
+        """
+        value = self.options.get(name, choices[0]).lower()
+        if value not in choices:
+            raise ParameterError(f"{name}={value} makes no sense; {name} is {' or '.join(choices)}")
+        return value
+
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
     """Put variables of the environment into an address: ``$NAME`` or ``${NAME}``; ``$$`` is a dollar.
