@@ -29,7 +29,7 @@ from tocsin.stream.options import Options
 from tocsin.stream.ordering import Arrivals
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.outcomes import Outcome, together
-from tocsin.stream.sources.base import Fetched, Positions, Source
+from tocsin.stream.sources.base import Fetched, Positions, Source, joined
 from tocsin.stream.state import State
 from tocsin.stream.waiting import patiently
 
@@ -199,7 +199,7 @@ class Runner:
                 rows += more.frame.height
             elif self._source.ended:
                 break
-        return Fetched.together(parts)
+        return joined(parts)
 
     def _poll(self, most: int, wait: float) -> Fetched | None:
         return self._patiently(partial(self._source.poll, most, wait), "the source")

@@ -19,7 +19,7 @@ from tocsin.insights.catalog import open_store
 from tocsin.insights.lmdb import LMDB
 from tocsin.insights.recorder import Keep
 from tocsin.stream.adapting.context import Adapting
-from tocsin.stream.adapting.night import Nightly
+from tocsin.stream.adapting.nightly import Nightly
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tocsin.stream.sources.base import KEY, TIME, DeadLetter, Fetched
+from tocsin.stream.sources.base import KEY, TIME, DeadLetter, Fetched, joined
 
 
 def part(row: int, **said: object) -> Fetched:
@@ -19,11 +19,11 @@ def test_parts_are_added_up() -> None:
         part(1, dead=[letter]),
         part(2, strange={"flow": 1, "load": 4}, mended=1, newest=5.0),
     ]
-    whole = Fetched.together(parts)
+    whole = joined(parts)
     assert whole.frame[TIME].to_list() == [0, 1, 2]
     assert whole.positions == {"row": 2}
     assert (whole.size, whole.mended, whole.newest) == (33, 4, 7.0)
     assert whole.strange == {"flow": 3, "load": 4}
     assert [*whole.dead] == [letter]
-    assert Fetched.together(parts[1:2]) is parts[1]
-    assert Fetched.together([part(0), part(1)]).newest is None
+    assert joined(parts[1:2]) is parts[1]
+    assert joined([part(0), part(1)]).newest is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tocsin.fleet.fleet import Fleet
-from tocsin.stream.adapting.night import Nightly
+from tocsin.stream.adapting.nightly import Nightly
 from tocsin.stream.journal import Journal
 
 

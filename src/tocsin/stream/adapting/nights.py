@@ -16,7 +16,8 @@ from tocsin.fleet.models import ModelTable
 from tocsin.stream.adapting import drifts
 from tocsin.stream.adapting.context import Context
 from tocsin.stream.adapting.history import History
-from tocsin.stream.adapting.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.adapting.night import Made, Night, Task
+from tocsin.stream.adapting.nightly import DAY, Nightly
 from tocsin.stream.adapting.versions import Versions
 from tocsin.stream.roster import Roster
 

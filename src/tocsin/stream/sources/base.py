@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -85,23 +84,25 @@ class Fetched:
     strange: Mapping[str, int] = field(default_factory=dict)
     mended: int = 0
 
-    @classmethod
-    def together(cls, parts: Sequence[Fetched]) -> Fetched:
-        """Return what was fetched in several calls as one."""
-        if len(parts) == 1:
-            return parts[0]
-        strange = Counter[str]()
-        for part in parts:
-            strange.update(part.strange)
-        return cls(
-            pl.concat([part.frame for part in parts]),
-            parts[-1].positions,
-            sum(part.size for part in parts),
-            [letter for part in parts for letter in part.dead],
-            max((part.newest for part in parts if part.newest is not None), default=None),
-            strange,
-            sum(part.mended for part in parts),
-        )
+
+def joined(parts: Sequence[Fetched]) -> Fetched:
+    """Return what was fetched in several calls of one source as one; the last call says where the source goes on."""
+    if len(parts) == 1:
+        return parts[0]
+    strange: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.strange.items():
+            strange[name] = strange.get(name, 0) + count
+    stamps = [part.newest for part in parts if part.newest is not None]
+    return Fetched(
+        pl.concat([part.frame for part in parts]),
+        parts[-1].positions,
+        sum(part.size for part in parts),
+        [letter for part in parts for letter in part.dead],
+        max(stamps, default=None),
+        strange,
+        sum(part.mended for part in parts),
+    )
 
 
 class Source(ABC):
