@@ -171,7 +171,7 @@ def run(
 
 
 def contents(where: Path) -> dict[bytes, Any]:
-    """Return what a store holds that must not depend on how the stream was cut: models by slot, insights, positions."""
+    """Return the insights in a store, which must not depend on how the stream was cut."""
     store = open_store(str(where))
     found: dict[bytes, Any] = dict(store.scan(Span.of_prefix(b"i/")))
     store.close()

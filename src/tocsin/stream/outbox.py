@@ -28,7 +28,7 @@ GATHERED = 10_000
 """So many alerts at most are handed together to a sink that gathers."""
 
 Open = Callable[[], Sink]
-Changes = tuple[list[tuple[bytes, bytes]], list[bytes]]
+Puts = list[tuple[bytes, bytes]]
 
 
 class Target(NamedTuple):
@@ -140,7 +140,7 @@ class Outbox:
 
     # For the stream's commits -----------------------------------------------------------------------------------------
 
-    def put(self, alerts: pa.Table) -> list[tuple[bytes, bytes]]:
+    def put(self, alerts: pa.Table) -> Puts:
         """Return what a commit must write so that alerts (of `ALERTS`) will be delivered; nothing if there are none."""
         self._staged = None
         if not self._deliveries or not alerts.num_rows:
@@ -148,7 +148,7 @@ class Outbox:
         self._staged = self._next, alerts.num_rows
         return [(ENTRIES + _number(self._next), table_bytes(alerts)), (NEXT, _number(self._next + 1))]
 
-    def delivered(self) -> Changes:
+    def delivered(self) -> tuple[Puts, list[bytes]]:
         """Return what a commit must write, and what it must delete, so that the store knows what has been delivered."""
         with self._change:
             self._handed = [(each, each.cursor) for each in self._deliveries if each.cursor not in (each.saved, -1)]
