@@ -102,6 +102,7 @@ def test_one_sink_needs_no_list_and_a_time_of_day_no_quotes(write):
         ('metrics = "here"', "metrics in {path}: 'here' is no place"),
         ('store = "redis://:$NO_SUCH_NAME@h"', "store in {path}: there is no environment variable NO_SUCH_NAME"),
         ('to = ["-", ""]', "to in {path}: an address is empty"),
+        ('to = "a.ndjson?x=hunter2"', "to in {path}: a plain path takes no options; write file://a.ndjson?x=..."),
         ('from = 3', "from in {path}: input should be a valid string"),
         ('from = "kafka://me:hunter2@[::1/x"', "from in {path}: an address of kafka:// has a host that makes no sense"),
         ('key = ""', "key in {path}: string should have at least 1 character"),
@@ -125,6 +126,8 @@ def test_mistakes_in_a_file_are_one_line(write, text, said):
         ({"late": "x"}, "--late: 'x' is no duration"),
         ({"lat": "1s"}, "a stream has no setting 'lat'; did you mean 'late'?"),
         ({"from": None}, "a stream needs --from"),
+        ({"from": "a.csv?follow=no"}, "--from: a plain path takes no options; write file://a.csv?follow=..."),
+        ({"store": "a?size=9GB&b=c"}, "--store: a plain path takes no options; write lmdb://a?size=...&b=..."),
     ],
 )
 def test_mistakes_in_flags_name_the_flag(flags, said):
