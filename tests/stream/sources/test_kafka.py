@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
-        self.producer = Producer({"bootstrap.servers": kafka.open, "linger.ms": 1, "log_level": 0})
+        self.producer = kafka.producer()
         self.topic = kafka.topic(3)
         self.sources: list[Source] = []
 
