@@ -256,18 +256,19 @@ def test_what_is_to_be_filled_must_fit():
             made.fill(out, (0, 1), (0, 100))
 
 
-def test_four_billion_assets_cost_nothing_until_they_are_made():
+def test_four_billion_assets_cost_nothing_until_they_are_made(monkeypatch):
+    monkeypatch.setattr("tocsin.synth.made_up.CELLS", 5_000)
     made = MadeUp([Sensor("x", (Noise(),))], assets=4_000_000_000, rows=1)
     assert len(made.truth) == 0
-    assert next(made.tables()).num_rows == 1 << 21
+    assert next(made.tables()).num_rows == 5_000
     with pytest.raises(ParameterError, match="too many for order='time'"):
         next(made.tables("time"))
 
 
 def test_wide_fleets_are_made_some_rows_at_a_time():
-    made = MadeUp([Sensor(f"x{index}", (Noise(),)) for index in range(30_000)], rows=20_000)
+    made = MadeUp([Sensor(f"x{index}", (Noise(),)) for index in range(3_000)], rows=20_000)
     (_, (start, stop)) = next(made.cuts())
-    assert (stop - start) * 30_000 <= 1 << 21
+    assert 0 < (stop - start) * 3_000 <= 1 << 21
 
 
 def test_faults_that_no_sensor_can_have_are_left_out():
