@@ -41,8 +41,8 @@ def test_module_imports(name):
 
 def test_import_is_quick_and_light():
     code = (
-        "import json, sys, time; start = time.perf_counter(); import tocsin; "
-        "print(json.dumps([time.perf_counter() - start, sorted(sys.modules)]))"
+        "import json, sys, time; start = time.process_time(); import tocsin; "
+        "print(json.dumps([time.process_time() - start, sorted(sys.modules)]))"
     )
     # The first run may compile bytecode.
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]

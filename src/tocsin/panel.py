@@ -89,6 +89,8 @@ class Panel:
             raise EmptyDataError(f"X has {rows} rows and {width} features; at least one of each is needed")
         dtype = np.float32 if matrix.dtype == np.float32 else np.float64
         values = np.ascontiguousarray(matrix.T, dtype=dtype)
+        if not values.flags.writeable:  # pandas lends its own so, and all kernels would be compiled once more for it
+            values = values.copy()
         if np.isinf(values).any():
             if infinite == "error":
                 raise DataError("X has infinite values; infinite='missing' takes them as missing")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -215,7 +214,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert heavy.isdisjoint(loaded.stdout.rpartition("\n\n")[2].split())
     taken = []
     for _ in range(3):
-        started = time.perf_counter()
+        before = os.times().children_user + os.times().children_system
         subprocess.run([sys.executable, "-m", "tocsin.cli.main", "--help"], capture_output=True, check=True, timeout=60)
-        taken.append(time.perf_counter() - started)
-    assert min(taken) < 1.0  # half a second on an idle machine
+        taken.append(os.times().children_user + os.times().children_system - before)
+    assert min(taken) < 1.0  # CPU time, which a machine that is busy hardly changes

@@ -87,6 +87,7 @@ def test_fleet_is_its_assets_one_by_one(make, dtype):
         one = models.take(np.array([asset]))
         for name, entry in one.state.items():
             np.testing.assert_array_equal(entry.values, single.model_.state[name].values)
+    np.testing.assert_array_equal(panel.values, fleet_panel(dtype=dtype).values, "nobody writes into a panel")
 
 
 @DETECTORS

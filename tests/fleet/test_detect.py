@@ -45,7 +45,6 @@ def expected(x, method):
 
 
 PERIODS = {"zscore": None, "mad": None, "stl": 12, "mstl": (12, 70)}
-EXPECTED = {method: expected(series(), method) for method in ("zscore", "mad")}
 
 
 @pytest.fixture(scope="module")

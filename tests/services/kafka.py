@@ -132,6 +132,16 @@ class Kafka(Server):
             return False
         return True
 
+    def producer(self) -> Any:
+        """Return a producer whose messages stay in order within a partition.
+
+        Idempotence is what promises that: the first batch to a new topic may be refused until its leader is ready, and
+        is then sent again after the second.
+        """
+        from confluent_kafka import Producer
+
+        return Producer({"bootstrap.servers": self.open, "enable.idempotence": True, "linger.ms": 1, "log_level": 0})
+
     def topic(self, partitions: int = 1) -> str:
         """Return the name of a new topic."""
         from confluent_kafka.admin import NewTopic

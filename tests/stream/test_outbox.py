@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from threading import Event, Thread
 
@@ -84,6 +85,20 @@ def store():
 
 def entries(store):
     return [key for key in store.contents if key.startswith(ENTRIES)]
+
+
+def until(reached):
+    """Wait for what a thread of the outbox does."""
+    end = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.001)
+
+
+def came(outbox, sink):
+    """Return the sequence of the last alerts that a sink has taken and the outbox knows of."""
+    puts, _ = outbox.delivered()
+    return dict(puts).get(CURSORS + bytes([sink]))
 
 
 def test_every_sink_gets_all_in_order_and_the_store_is_cleaned(store):
@@ -196,8 +211,7 @@ def test_failure_for_ever_is_raised_where_the_stream_asks(store, failure):
     with pytest.raises(type(failure)) as caught:
         outbox.check()
     assert caught.value is failure
-    while len(fine.calls) < 2:
-        outbox.drain(0.01)
+    until(lambda: came(outbox, 1) == max(entries(store))[len(ENTRIES) :])
     commit(store, outbox, NOTHING)
     outbox.close()
     assert len(entries(store)) == 2
@@ -310,7 +324,8 @@ def test_store_that_goes_away_is_waited_for(store):
     outbox = started(store, sink, said=said)
     store.away = True
     commit(store, outbox, alerts(0, 1))
-    assert not outbox.drain(0.05)
+    until(lambda: said)
+    assert not outbox.drain(0.0)
     store.away = False
     assert outbox.drain(20)
     outbox.close()

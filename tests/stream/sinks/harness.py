@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedWriter, FileIO, TextIOWrapper
+from queue import SimpleQueue
 from threading import Event, Thread
 from urllib.parse import unquote
 from uuid import uuid4
@@ -258,9 +259,9 @@ class MqttReader(Reader):
         self._mosquitto = request.getfixturevalue("mosquitto")
         self._root = uuid4().hex[:12]
         self.address = f"mqtt://{self._mosquitto.open}/{self._root}/{{key}}"
-        self._seen = []
+        self._seen, self._marks = [], SimpleQueue()
         self._client = Client(CallbackAPIVersion.VERSION2, self._root, protocol=MQTTv5)
-        self._client.on_message = lambda client, data, message: self._seen.append(message)
+        self._client.on_message = lambda client, data, message: self._hear(message)
         self._client.on_connect = lambda *_: self._client.subscribe(f"{self._root}/#", qos=1)
         subscribed = Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
@@ -273,12 +274,18 @@ class MqttReader(Reader):
         stack.callback(self._client.disconnect)
         assert subscribed.wait(10)
 
+    def _hear(self, message):
+        if message.topic == self._root:
+            self._marks.put(message.payload)
+        else:
+            self._seen.append(message)
+
     def read(self):
-        """Wait until nothing more comes, as subscribers are told after publishers."""
-        many = -1
-        while many < len(self._seen):
-            many = len(self._seen)
-            time.sleep(0.2)
+        """Wait for a mark of its own, as subscribers are told after publishers, and of all in order."""
+        mark = uuid4().bytes
+        self._client.publish(self._root, mark, qos=1)
+        while self._marks.get(timeout=30) != mark:
+            pass
         for message in self._seen:
             level = message.topic.removeprefix(f"{self._root}/")
             assert unquote(level) == json.loads(message.payload)["key"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import inf
 from pathlib import Path
 from time import monotonic
 
@@ -20,14 +21,16 @@ def committed(folder: Path) -> list[pl.DataFrame]:
     return [pl.read_ipc(path) for path in sorted(folder.glob("*.arrow"))]
 
 
-def read(address: str, folder: Path, most: int, idle: float = 3600.0) -> None:
-    """Read and commit, until nothing has come for a while."""
+def read(address: str, folder: Path, most: int, rows: float = inf, patience: float = 3600.0) -> None:
+    """Read and commit, until so many rows are there and nothing more comes, or nothing has come for too long."""
     source = open_source(address, SHAPE)
     commits = sorted(folder.glob("*.arrow"))
     source.seek(json.loads(pa.ipc.open_file(commits[-1]).schema.metadata[b"positions"]) if commits else {})
-    number, last = len(commits), monotonic()
-    while monotonic() < last + idle:
+    number, there, last = len(commits), sum(frame.height for frame in committed(folder)), monotonic()
+    while monotonic() < last + patience:
         if (fetched := source.poll(most, 0.1)) is None:
+            if there >= rows:
+                break
             continue
         beside = folder / "commit.new"
         table = fetched.frame.to_arrow().replace_schema_metadata({"positions": json.dumps(dict(fetched.positions))})
@@ -36,7 +39,7 @@ def read(address: str, folder: Path, most: int, idle: float = 3600.0) -> None:
         beside.rename(folder / f"{number:06}.arrow")
         print(number, flush=True)
         source.committed(fetched.positions)
-        number, last = number + 1, monotonic()
+        number, there, last = number + 1, there + fetched.frame.height, monotonic()
     source.close()
 
 

@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
-        self.producer = Producer({"bootstrap.servers": kafka.open, "linger.ms": 1, "log_level": 0})
+        self.producer = kafka.producer()
         self.topic = kafka.topic(3)
         self.sources: list[Source] = []
 
@@ -265,7 +265,7 @@ def test_readings_count_once_however_often_the_stream_is_killed(writer: Writer, 
                 process.stdout.readline()
             time.sleep(draw.uniform(0, 0.005))
             process.kill()
-    read(address, folder, 100, idle=1.0)
+    read(address, folder, 100, len(rows), PATIENCE)
     assert_frame_equal(by_asset(pl.concat(committed(folder))), by_asset(expected(rows)))
 
 

@@ -173,7 +173,7 @@ def test_readings_count_once_however_often_the_stream_is_killed(plant: Plant, tm
                 process.stdout.readline()
             time.sleep(draw.uniform(0, 0.005))
             process.kill()
-    read(address, folder, 100, idle=1.0)
+    read(address, folder, 100, len(rows), PATIENCE)
     frames = committed(folder)
     found = pl.concat(frames)
     assert (found.height, found.unique().height) == (len(rows), len(rows))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import pytest
-from confluent_kafka import Producer
 
 from tests.services.kafka import Kafka
 from tests.stream.sources.harness import Publisher, Row
@@ -18,7 +17,7 @@ class KafkaPublisher(Publisher):
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka, self.topic = kafka, kafka.topic(3)
-        self._producer = Producer({"bootstrap.servers": kafka.open, "linger.ms": 1, "log_level": 0})
+        self._producer = kafka.producer()
 
     @classmethod
     def start(cls, request: pytest.FixtureRequest) -> Self:
