@@ -147,6 +147,7 @@ FORGETFUL = sorted(name for name, kind in catalog().items() if issubclass(kind, 
 @pytest.mark.parametrize("name", FORGETFUL)
 def test_a_fleet_that_forgets_does_so_on_a_stream_as_in_updates(name: str) -> None:
     block, later = 64, readings(3, 192, seed=5, begin=300)
+    later = later.filter(pl.col("key") == later["key"].min())  # the one whose first block is as long as the next ones
     fleet, lasting = (fitted(catalog()[name](half_life=half_life)) for half_life in (100.0, None))
     streams = [Stream(each, Learning(least=block, most=block)) for each in (fleet, lasting)]
     for stream in streams:
@@ -162,6 +163,16 @@ def test_a_fleet_that_forgets_does_so_on_a_stream_as_in_updates(name: str) -> No
     forgetful, remembering = (stream.models().select(own) for stream in streams)
     assert forgetful.equals(learned.select(own), null_equal=True)
     assert not remembering.equals(forgetful, null_equal=True)
+
+
+def test_assets_of_a_kind_learn_at_different_times_and_as_often() -> None:
+    rows = np.full(1000, 800)
+    first = Learning().first_block(rows, np.arange(1000))
+    assert first.min() == 100
+    assert first.max() < 200
+    assert np.bincount(first).max() <= 12  # of 1000 in 100 places
+    same = Learning().first_block(rows[:7], np.arange(7))
+    assert (same == first[:7]).all()
 
 
 @pytest.mark.parametrize(("name", "online"), [("discord", True), ("ewma", False), ("knn", True)])
