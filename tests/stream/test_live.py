@@ -21,8 +21,9 @@ from tocsin.features import Difference, Lags, Smooth, Standardise, Window
 from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
 from tocsin.stream.learning import Learning
-from tocsin.stream.live import Live, Outcome
+from tocsin.stream.live import Live
 from tocsin.stream.ordering import Arrivals, Ordering
+from tocsin.stream.outcomes import Outcome
 from tocsin.stream.roster import Roster
 
 

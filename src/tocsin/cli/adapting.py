@@ -13,7 +13,7 @@ from tocsin.errors import ParameterError
 
 if TYPE_CHECKING:
     from tocsin.insights.base import Store
-    from tocsin.stream.requests import Kind
+    from tocsin.stream.adapting.requests import Kind
 
 Wait = Annotated[
     float, typer.Option(metavar="SECONDS", min=0.0, help="How long to wait for the stream to say what came of it.")
@@ -81,7 +81,7 @@ def _tell(
 ) -> None:
     """Ask a stream for something, and print what came of it."""
     from tocsin.insights.catalog import open_store
-    from tocsin.stream import requests
+    from tocsin.stream.adapting import requests
 
     open_store(address).close()  # what is to be written would be made if it were not there
     store = open_store(address, write=True)
@@ -99,7 +99,7 @@ def _tell(
 def _show(address: str, picture: Path | None) -> None:
     from tocsin.cli import trials, view
     from tocsin.insights.catalog import open_store
-    from tocsin.stream import versions
+    from tocsin.stream.adapting import versions
     from tocsin.stream.adapting.verdict import Trial
 
     store = open_store(address)

@@ -172,7 +172,7 @@ def trials(
 ) -> None:
     """Tell what came of the last nights: which models took over, which wait, and why."""
     from tocsin.cli import trials as shown
-    from tocsin.stream import versions
+    from tocsin.stream.adapting import versions
 
     def rows(opened: Store) -> list[dict[str, Any]]:
         return versions.trials(opened, n)

@@ -6,7 +6,7 @@ bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,11 +24,12 @@ from tocsin.fleet.pipeline import Pipeline
 from tocsin.fleet.results import score_table, take_scores, with_explanations
 from tocsin.kernels import rows as kernels
 from tocsin.models import Models, Ragged
-from tocsin.panel import Panel, Scores
+from tocsin.panel import Panel
+from tocsin.stream.adapting.drifts import Found
 from tocsin.stream.adapting.policy import BESIDE, LEARNED, learn_blocks, vouched
 from tocsin.stream.adapting.regimes import adopt
-from tocsin.stream.drifts import Found
 from tocsin.stream.learning import Learning
+from tocsin.stream.outcomes import Outcome, Told
 
 Ints = NDArray[np.int64]
 
@@ -48,31 +49,6 @@ NUMBERS = {
     "last_time": np.int64(0),
     "block": np.int64(0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a fleet said of rows.
-
-    Parameters
-    ----------
-    slots : ndarray of shape (n_assets,), int64
-    panel : Panel
-        The readings, as they came.
-    scores : Scores
-        One a row; NaN where a row has no features yet.
-    threshold, version : ndarray of shape (n_assets,)
-        Of each asset's model, after these rows.
-    alerts : pyarrow.Table
-        The rows that are alerts: key, time, score, p_value, alert, threshold, version and explanations.
-    """
-
-    slots: Ints
-    panel: Panel
-    scores: Scores
-    threshold: NDArray[np.float64]
-    version: Ints
-    alerts: pa.Table | None
 
 
 @dataclass(slots=True)
@@ -244,7 +220,7 @@ class Live:
         waits = place < np.repeat(counts, lengths)
         waited = panel.take_rows(np.flatnonzero(waits))
         threshold, version = (self.arena.numbers[name][slots] for name in ("threshold", "version"))
-        outcome = Outcome(slots, waited, _Told(waited.n_rows, None).scores, threshold, version, None)
+        outcome = Outcome(slots, waited, Told(waited.n_rows, None).scores, threshold, version, None)
         left = np.flatnonzero(lengths > counts)
         rest = (slots[left], panel.take_rows(np.flatnonzero(~waits)).take_assets(left)) if len(left) else None
         return outcome, rest
@@ -271,7 +247,7 @@ class Live:
         self._remember(slots, featured.state)
         numbers["begun"][slots] = True
         numbers["last_time"][slots] = panel.times[panel.offsets[1:] - 1]
-        told = _Told(panel.n_rows, featured.rows)
+        told = Told(panel.n_rows, featured.rows)
         lengths, cursor = np.diff(featured.panel.offsets), np.zeros(len(slots), np.int64)
         alerts: list[pa.Table] = []
         while True:
@@ -296,7 +272,7 @@ class Live:
             return np.full(len(slots), np.iinfo(np.int64).max)
         return self.arena.numbers["block"][slots] - self.arena.arrays["pending_times"].sizes[slots]
 
-    def _pass(self, slots: Ints, models: Models, part: Panel, told: _Told, firsts: Ints) -> pa.Table:
+    def _pass(self, slots: Ints, models: Models, part: Panel, told: Told, firsts: Ints) -> pa.Table:
         """Score rows within one block of each asset; learn the blocks that are whole with them."""
         detector = self.pipeline.detector
         before = self._block(slots, part) if detector.temporal else part
@@ -409,51 +385,6 @@ class Live:
         """Return the rows of features that are kept under a name."""
         values, offsets = self.arena.arrays[name].rows(slots, self._width)
         return Panel(values, offsets, keys, self._made, self.arena.arrays[f"{name}_times"].take(slots).values)
-
-
-def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return what was said in several calls as one; an asset's rows are in the order of the calls."""
-    if len(outcomes) == 1:
-        return outcomes[0]
-    assets = np.concatenate([one.slots[one.panel.asset_of_row] for one in outcomes])
-    order = np.argsort(assets, kind="stable")
-    every = np.concatenate([one.slots for one in outcomes])
-    slots, last = np.unique(every[::-1], return_index=True)
-    last = len(every) - 1 - last  # of each asset, what was said of it last
-    panels = [one.panel for one in outcomes]
-    panel = Panel(
-        np.ascontiguousarray(np.concatenate([each.values for each in panels], axis=1)[:, order]),
-        np.append(np.searchsorted(assets[order], slots), len(order)).astype(np.int64),
-        pa.concat_arrays([each.keys for each in panels]).take(pa.array(last)),
-        panels[0].features,
-        np.concatenate([each.times for each in panels if each.times is not None])[order],
-    )
-    scores = [one.scores for one in outcomes]
-    joined = Scores(
-        np.concatenate([each.score for each in scores])[order],
-        np.concatenate([each.p_value for each in scores])[order],
-        np.concatenate([each.alert for each in scores])[order],
-    )
-    raised = [one.alerts for one in outcomes if one.alerts is not None]
-    threshold, version = (np.concatenate([getattr(one, name) for one in outcomes]) for name in ("threshold", "version"))
-    alerts = pa.concat_tables(raised) if raised else None
-    return Outcome(slots, panel, joined, threshold[last], version[last], alerts)
-
-
-class _Told:
-    """What is said of each row of a panel, written pass by pass."""
-
-    def __init__(self, n_rows: int, rows: Ints | None) -> None:
-        self._rows = rows
-        self.scores = Scores(np.full(n_rows, np.nan), np.full(n_rows, np.nan), np.zeros(n_rows, np.bool_))
-
-    def write(self, firsts: Ints, offsets: Ints, scores: Scores) -> None:
-        """Write what is said of rows that begin at `firsts`, asset by asset, in the panel of features."""
-        counts = np.diff(offsets)
-        place = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], counts)
-        place = place if self._rows is None else self._rows[place]
-        self.scores.score[place], self.scores.p_value[place] = scores.score, scores.p_value
-        self.scores.alert[place] = scores.alert
 
 
 def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:

@@ -24,15 +24,16 @@ from tocsin.insights.base import Span, Store
 from tocsin.insights.recorder import Keep, Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
-from tocsin.stream.adaptation import Adaptation, Adapting
+from tocsin.stream.adapting.adaptation import Adaptation, Adapting
 from tocsin.stream.alerts import alerts_of
 from tocsin.stream.batch import Batch, Watcher
 from tocsin.stream.identity import identity
 from tocsin.stream.journal import Journal
 from tocsin.stream.learning import Learning
-from tocsin.stream.live import Counts, Live, Outcome, together
+from tocsin.stream.live import Counts, Live
 from tocsin.stream.ordering import Arrivals, Ordering, Released
 from tocsin.stream.outbox import Outbox
+from tocsin.stream.outcomes import Outcome, together
 from tocsin.stream.roster import Roster
 from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, Fetched, Positions, Source
 

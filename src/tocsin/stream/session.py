@@ -18,12 +18,12 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.insights.catalog import open_store
 from tocsin.insights.lmdb import LMDB
 from tocsin.insights.recorder import Keep
-from tocsin.stream.adaptation import Adapting
+from tocsin.stream.adapting.adaptation import Adapting
+from tocsin.stream.adapting.night import Nightly
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import MetricsServer
-from tocsin.stream.night import Nightly
 from tocsin.stream.outbox import Outbox, targets_of
 from tocsin.stream.runner import Options, Runner
 from tocsin.stream.settings import Settings

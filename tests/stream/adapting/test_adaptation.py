@@ -17,13 +17,13 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.insights import ask
 from tocsin.insights.base import Store
 from tocsin.insights.catalog import open_store
-from tocsin.stream import adaptation, requests, versions
-from tocsin.stream.adaptation import Adapting
+from tocsin.stream.adapting import adaptation, requests, versions
+from tocsin.stream.adapting.adaptation import Adapting
+from tocsin.stream.adapting.history import ASSET, TIME
+from tocsin.stream.adapting.night import Nightly
+from tocsin.stream.adapting.requests import Request
 from tocsin.stream.adapting.verdict import Bounds, Trial
-from tocsin.stream.history import ASSET, TIME
 from tocsin.stream.learning import Learning
-from tocsin.stream.night import Nightly
-from tocsin.stream.requests import Request
 from tocsin.stream.sources.base import Fetched
 
 MINUTE = 60_000_000_000

@@ -19,15 +19,15 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.insights.base import Store
 from tocsin.insights.recorder import Changes
-from tocsin.stream import drifts, requests
+from tocsin.stream.adapting import drifts, requests
+from tocsin.stream.adapting.night import Made, Nightly
+from tocsin.stream.adapting.nights import Measured, Nights
+from tocsin.stream.adapting.requests import Request
+from tocsin.stream.adapting.versions import Versions, sweep, trial_put, trials
 from tocsin.stream.identity import models_in, other
 from tocsin.stream.journal import Journal
 from tocsin.stream.live import Live
-from tocsin.stream.night import Made, Nightly
-from tocsin.stream.nights import Measured, Nights
-from tocsin.stream.requests import Request
 from tocsin.stream.roster import Roster
-from tocsin.stream.versions import Versions, sweep, trial_put, trials
 
 LOOK = 1.0
 """Seconds between two looks for requests, and at the fleet's folder."""

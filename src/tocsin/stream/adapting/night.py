@@ -21,12 +21,12 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.fleet.pipeline import Pipeline
 from tocsin.panel import Panel
+from tocsin.stream.adapting.history import STAMP, History
 from tocsin.stream.adapting.nightly import How, integrate
 from tocsin.stream.adapting.policy import own_models
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.adapting.trial import trial
 from tocsin.stream.adapting.verdict import Bounds
-from tocsin.stream.history import STAMP, History
 
 DAY = 86_400_000_000_000
 MOST = 5_000_000

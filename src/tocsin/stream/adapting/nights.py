@@ -15,12 +15,12 @@ import numpy as np
 from tocsin.errors import OutputError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
-from tocsin.stream import drifts
-from tocsin.stream.history import History
+from tocsin.stream.adapting import drifts
+from tocsin.stream.adapting.history import History
+from tocsin.stream.adapting.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.adapting.versions import Versions
 from tocsin.stream.journal import Journal
-from tocsin.stream.night import DAY, Made, Night, Nightly, Task
 from tocsin.stream.roster import Roster
-from tocsin.stream.versions import Versions
 
 RETRY = 10.0
 """Seconds after which what could not be written is tried again."""
