@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ class Gated(Frames):
     def poll(self, most: int, wait: float) -> Fetched | None:
         gate = self._gates.get(self._at)
         if gate is not None and not gate():
+            time.sleep(min(wait, 0.01))  # as a source does that has nothing
             return None
         return super().poll(most, wait)
 
