@@ -325,7 +325,7 @@ class Runner:
             before, rows = rows.until(int(row) - start)
             if len(before.slots):
                 yield before
-            start = int(row)
+            start, self._newest = int(row), int(newest[row])
             self._mark(int(marks[row + 1]) * EPOCH)
         self._newest = int(newest[-1])
         if len(rows.slots):
