@@ -28,6 +28,8 @@ MIDNIGHT = 1_700_006_400 * 10**9  # of a day
 EVERY = 10 * MINUTE
 DAY = 144
 ASSETS = 4
+PATIENCE = 60.0
+"""Seconds after which what a stream waits for will not come."""
 FROZEN = Learning(online=False)
 STRICT = Bounds(delay=0.0)  # nobody finds a fault in no time
 LOOSE = Bounds(lasting=10_000, new_alarms=9.0, vanished=1.0, changed=1.0, recall=0.5, recall_of_kind=0.0, delay=9.0)
@@ -67,13 +69,17 @@ class Gated(Frames):
         stop_after: int | None = None,
     ) -> None:
         super().__init__(frame, [size], stop_after)
-        self._gates = dict(gates)
+        self._gates, self._size, self._since = dict(gates), size, time.monotonic()
 
     def poll(self, most: int, wait: float) -> Fetched | None:
         gate = self._gates.get(self._at)
         if gate is not None and not gate():
+            assert time.monotonic() - self._since < PATIENCE, f"nothing happens at row {self._at}"
             time.sleep(min(wait, 0.01))  # as a source does that has nothing
             return None
+        self._since = time.monotonic()
+        ahead = min((row for row in self._gates if row > self._at), default=self._at + self._size)
+        self._sizes = [min(self._size, ahead - self._at)]
         return super().poll(most, wait)
 
 
