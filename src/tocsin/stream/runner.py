@@ -355,7 +355,7 @@ class Runner:
 
     def _adapt(self, *, last: bool = False) -> None:
         """Let models change by more than what comes in, and commit."""
-        acts = self._adaptation.due(last=last)
+        acts = self._patiently(partial(self._adaptation.due, last=last), "the store")
         if acts is None:
             return
         self._ordering.arena.grow(len(self._roster))
@@ -411,7 +411,7 @@ class Runner:
         changes = self._adaptation.changes(notes, len(self._roster))
         puts, deletes = puts + changes.puts, deletes + changes.deletes
         if self._retained:
-            changes = self._recorder.retain(self._retained[-1])
+            changes = self._patiently(partial(self._recorder.retain, self._retained[-1]), "the store")
             puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
         head = self._journal.header(
             fleet=identity(self._fleet),

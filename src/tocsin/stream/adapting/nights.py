@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 import numpy as np
 
-from tocsin.errors import OutputError
+from tocsin.errors import TocsinError
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.stream.adapting import drifts
@@ -185,8 +185,8 @@ class Nights:
                 first = last + 1
         except InterruptedError:
             return None
-        except OutputError as error:
-            return Archived(first - 1, str(error))
+        except TocsinError as error:
+            return None if self._stop.is_set() else Archived(first - 1, str(error))
         return Archived(cuts[-1])
 
     def _archived(self, found: Archived) -> None:
@@ -198,5 +198,9 @@ class Nights:
         self.changed = True
 
     def _measure(self, champion: ModelTable, mark: int, number: int) -> Measured | None:
-        found = drifts.measured(self._night.drifts(champion, mark, number), mark)
+        try:
+            found = drifts.measured(self._night.drifts(champion, mark, number), mark)
+        except TocsinError as error:
+            self._say(f"drift cannot be measured: {error}")
+            return None
         return None if self._stop.is_set() else Measured(mark, found)
