@@ -125,7 +125,7 @@ class Adaptation:
     def _begun(self) -> None:
         self._found.clear()
         if self._nights is None:
-            self._versions.cuts, self._versions.due = [], None
+            self._versions.cuts, self._versions.due, self._versions.measuring = [], None, None
         else:
             self._nights.begin(self._versions, self._roster)
         self._dirty = True

@@ -40,9 +40,10 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How far assets have drifted at a mark."""
+    """How far assets have drifted at a mark, up to a number of the journal."""
 
     mark: int
+    number: int
     found: drifts.Found
 
 
@@ -89,8 +90,6 @@ class Nights:
         self._paused = -np.inf
         self._job: Thread | None = None
         self._done: SimpleQueue[Archived | Measured | Made] = SimpleQueue()
-        self._measured: int | None = None
-        self._to_measure: tuple[int, int] | None = None
         self.changed = False
 
     def begin(self, versions: Versions, roster: Roster) -> None:
@@ -130,8 +129,8 @@ class Nights:
             versions.night = night
         elif night > versions.night and versions.due is None:
             versions.night, versions.due = night, (night, mark, number)
-        elif self._measured is None or mark - self._measured >= MEASURED:
-            self._measured, self._to_measure = mark, (mark, number)
+        elif versions.measured is None or mark - versions.measured >= MEASURED:
+            versions.measured, versions.measuring = mark, (mark, number)
         self.changed = True
 
     # Beside the stream -----------------------------------------------------------------------------------------------
@@ -149,10 +148,8 @@ class Nights:
             confirmed = dict(versions.confirmed)
             task = Task(versions.new(), versions.at, models(), learned, due[2], due[1], confirmed)
             self._start(partial(self._night.work, task))
-        elif self._to_measure is not None and not self._waits(self._to_measure[1]):
-            mark, number = self._to_measure
-            self._to_measure = None
-            self._start(partial(self._measure, models(), mark, number))
+        elif versions.measuring is not None and not self._waits(versions.measuring[1]):
+            self._start(partial(self._measure, models(), *versions.measuring))
 
     def finished(self) -> Iterator[Measured | Made]:
         """Give what has been done since."""
@@ -163,8 +160,10 @@ class Nights:
                 return
             if isinstance(found, Archived):
                 self._archived(found)
-            else:
-                yield found
+                continue
+            if isinstance(found, Measured) and self._versions.measuring == (found.mark, found.number):
+                self._versions.measuring, self.changed = None, True
+            yield found
 
     def _waits(self, number: int) -> bool:
         return number > self._versions.archived or not self._done.empty()
@@ -202,5 +201,5 @@ class Nights:
             found = drifts.measured(self._night.drifts(champion, mark, number), mark)
         except TocsinError as error:
             self._say(f"drift cannot be measured: {error}")
-            return None
-        return None if self._stop.is_set() else Measured(mark, found)
+            found = drifts.measured([], mark)
+        return None if self._stop.is_set() else Measured(mark, number, found)
