@@ -207,39 +207,42 @@ def test_a_night_of_a_process_and_its_end(run: Run, plant: Path, tmp_path: Path)
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     )
-    assert process.stdin is not None
-    process.stdin.write(b"".join(lines[:evening]))
-    trials: list[dict[str, Any]] = []
-    while not trials:
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        ran = run("insights", "trials", where, "--json")
-        trials = json.loads(ran.out)["trials"] if ran.code == 0 else []
-    assert [(each["version"], each["made"], each["fate"]) for each in trials] == [
-        (2, MIDNIGHT + DAY * EVERY, "promoted")
-    ]
+    try:
+        assert process.stdin is not None
+        process.stdin.write(b"".join(lines[:evening]))
+        trials: list[dict[str, Any]] = []
+        while not trials:
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+            ran = run("insights", "trials", where, "--json")
+            trials = json.loads(ran.out)["trials"] if ran.code == 0 else []
+        assert [(each["version"], each["made"], each["fate"]) for each in trials] == [
+            (2, MIDNIGHT + DAY * EVERY, "promoted")
+        ]
 
-    def feed(pipe: IO[bytes]) -> None:
-        with suppress(BrokenPipeError):
-            for line in lines[evening:]:
-                pipe.write(line)
-                time.sleep(0.001)
+        def feed(pipe: IO[bytes]) -> None:
+            with suppress(BrokenPipeError):
+                for line in lines[evening:]:
+                    pipe.write(line)
+                    time.sleep(0.001)
 
-    feeder = Thread(target=feed, args=[process.stdin])
-    feeder.start()
-    while seen(where) < evening + 4 * ASSETS:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
-    code = process.wait(60)
-    assert time.monotonic() - began < 10.0  # 2 seconds, on a machine that does nothing else
-    feeder.join()
-    out, err = process.communicate()
-    assert (code, err) == (0, b"")
-    assert json.loads(out)["ended"] == "stopped"
-    assert json.loads(out)["rows"] < len(lines)
+        feeder = Thread(target=feed, args=[process.stdin])
+        feeder.start()
+        while seen(where) < evening + 4 * ASSETS:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        code = process.wait(60)
+        assert time.monotonic() - began < 10.0  # 2 seconds, on a machine that does nothing else
+        feeder.join()
+        out, err = process.communicate()
+        assert (code, err) == (0, b"")
+        assert json.loads(out)["ended"] == "stopped"
+        assert json.loads(out)["rows"] < len(lines)
+    finally:
+        process.kill()
     store = open_store(str(where))
     assert {ask.latest(store, f"pump {i}").version for i in range(ASSETS)} == {2}
     store.close()
