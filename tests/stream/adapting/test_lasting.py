@@ -146,6 +146,40 @@ def test_models_that_have_learned_a_fault_wait(
     assert alerts(store, "pump 2", DAY + 6, 2 * DAY) >= 5, "the fault goes on"
 
 
+@pytest.mark.parametrize("cause", ["file", "bug"])
+def test_a_night_that_fails_costs_only_itself(
+    plant: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    """Because a file of past readings is damaged, or for a mistake of ours."""
+    folder, said, drawer = tmp_path / "store-history", list[str](), Drawer()
+
+    def damage() -> bool:
+        files = sorted(folder.glob("*.parquet"))
+        if len(files) < 3:
+            return False
+        files[1].write_bytes(b"PAR1 and no more")
+        return True
+
+    def fail(*given: Any, **more: Any) -> None:
+        raise ValueError("no\nnumber")
+
+    frame = shifted(table(0.4, seed=25, begin=DAY - 36), 8.0, ["pump 1"], 46)
+    gates: dict[int, Any] = {44 * ASSETS: judged(store)}
+    if cause == "file":
+        gates[20 * ASSETS] = damage
+    else:
+        monkeypatch.setattr(night, "integrate", fail)
+    adapting = nightly(tmp_path / "store")
+    run(plant, Gated(frame, gates, 40), store, drawer, say=said.append, learning=FROZEN, adapting=adapting)
+    (kept,) = versions.trials(store)
+    why = {"file": f"cannot read {folder}/0", "bug": "this is a bug in Tocsin, please report it: ValueError: no number"}
+    assert (kept["fate"], kept["trial"]) == ("failed", None)
+    assert kept["why"].startswith(why[cause])
+    assert f"nothing was learned in the night: {kept['why']}" in said
+    assert (state(store).at, state(store).waiting, state(store).due) == (1, None, None)
+    assert alerts(store, "pump 1", DAY + 10, 2 * DAY) >= 3, "the stream goes on"
+
+
 def evening(fleet: Fleet, store: Store, beside: Path, drawer: Drawer, **more: Any) -> list[Any]:
     """Run a stream over midnight; return what must not depend on the store."""
     gates = {44 * ASSETS: judged(store), **more.pop("gates", {})}
