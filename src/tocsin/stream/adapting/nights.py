@@ -137,7 +137,7 @@ class Nights:
 
     def go_on(self, models: Callable[[], ModelTable]) -> None:
         """Begin what is next, if nothing goes on; `models` are those at work."""
-        if self._job is not None and self._job.is_alive():
+        if (self._job is not None and self._job.is_alive()) or not self._done.empty():
             return
         versions, due = self._versions, self._versions.due
         if versions.cuts:
@@ -166,7 +166,7 @@ class Nights:
             yield found
 
     def _waits(self, number: int) -> bool:
-        return number > self._versions.archived or not self._done.empty()
+        return number > self._versions.archived
 
     def _start(self, work: Callable[[], Archived | Measured | Made | None]) -> None:
         def run() -> None:
