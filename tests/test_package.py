@@ -21,8 +21,8 @@ PUBLIC = [
 ]  # fmt: skip
 
 HEAVY = {
-    "apprise", "confluent_kafka", "jax", "lightgbm", "lmdb", "matplotlib",
-    "mlflow", "pandas", "pyspark", "redis", "sqlalchemy",
+    "apprise", "confluent_kafka", "equinox", "fastavro", "jax", "lightgbm", "lmdb", "matplotlib",
+    "mlflow", "optax", "paho", "pandas", "prometheus_client", "pyspark", "redis", "sqlalchemy",
 }  # fmt: skip
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(tocsin.__path__, "tocsin."))

@@ -48,6 +48,13 @@ def test_unknown_option_is_named() -> None:
         Address.of("kafka://h/t?gruop=x").check_options(["group", "format"])
 
 
+def test_an_option_may_be_one_of_a_few_words() -> None:
+    assert Address.of("file://a").choice("follow", "yes", "no") == "yes"
+    assert Address.of("file://a?follow=No").choice("follow", "yes", "no") == "no"
+    with pytest.raises(ParameterError, match="follow=maybe makes no sense; follow is yes or no"):
+        Address.of("file://a?follow=maybe").choice("follow", "yes", "no")
+
+
 ENVIRONMENT = {"USER": "me", "PASSWORD": "p@ss/w?rd", "HOSTS": "one:1,two:2", "WHOLE": "slack://a/b"}
 
 

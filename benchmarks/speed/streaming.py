@@ -213,8 +213,9 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     from tocsin.fleet.fleet import Fleet
     from tocsin.insights.catalog import open_store
     from tocsin.stream.learning import Learning
-    from tocsin.stream.outbox import Outbox
-    from tocsin.stream.runner import Options, Runner
+    from tocsin.stream.options import Options
+    from tocsin.stream.outbox import Outbox, targets_of
+    from tocsin.stream.runner import Runner
     from tocsin.stream.sources.base import Shape
     from tocsin.stream.sources.kafka import KafkaSource
     from tocsin.urls import Address
@@ -222,7 +223,8 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
     where = Path(folder)
     fleet = Fleet.load(where / "fleet")
     store = open_store(f"lmdb://{where / f'store-{time.time_ns()}'}?size=40GB", write=True)
-    outbox = Outbox.open(store, [sink], partial(print, file=sys.stderr))
+    outbox = Outbox(store, targets_of([sink]), partial(print, file=sys.stderr))
+    outbox.start()
     opened = KafkaSource.open(Address.of(source), Shape(fleet.features, key="asset", time="time"))
     stages = Stages()
     meter = Meter(stages, warm, rows)
@@ -242,12 +244,12 @@ def stream(folder: str, source: str, sink: str, warm: int, rows: int, least: int
 
 def _watch(stages: Stages, runner: Any, source: Any, store: Any, outbox: Any) -> None:
     """Time what a stream is made of."""
-    live = runner.live
+    live, state = runner.live, runner._state
     for owner, name, stage in (
         (runner, "_poll", "fetch"),
         (source, "_decoded", "decode"),
-        (runner, "_arrivals", "columns"),
-        (runner._ordering, "arrive", "order"),
+        (state, "arrivals", "columns"),
+        (state._ordering, "arrive", "order"),
         (live, "absorb", "other of models"),
         (live.pipeline, "features", "features"),
         (live.pipeline.detector, "score_panel", "score"),

@@ -104,12 +104,39 @@ class Address:
         asked = "&".join(f"{name}={_masked(name, value)}" for name, value in self.options.items())
         return f"{self.scheme}://{login}{'@' if login else ''}{self.host}{path}{'?' if asked else ''}{asked}"
 
+    def check_path(self, scheme: str = "file") -> None:
+        """Raise a `ParameterError` for a plain path that ends in options, which only an address with a scheme has.
+
+        A path of which something is there is taken at its word. Values are not shown, as they may be secret.
+
+        >>> Address.of("a.csv?follow=no").check_path()
+        Traceback (most recent call last):
+        tocsin.errors.ParameterError: a plain path takes no options; write file://a.csv?follow=...
+        """
+        found = _OPTIONS.search(self.path) if self.scheme == "" else None
+        if found is not None and not self.place.exists():
+            bare = self.path[: found.start()] + re.sub(r"=[^&]*", "=...", found[0])
+            raise ParameterError(f"a plain path takes no options; write {scheme}://{bare}")
+
     def check_options(self, known: Iterable[str]) -> None:
         """Raise a `ParameterError` for an option that is not among those known."""
         names = sorted(known)
         for name in self.options:
             if name not in names:
                 raise ParameterError(f"{self.scheme}:// has no option {name!r}{did_you_mean(name, names)}")
+
+    def choice(self, name: str, *choices: str) -> str:
+        """Return an option that is one of a few words, the first of which is meant where it is not given.
+
+        Raises
+        ------
+        ParameterError
+            If it is another.
+        """
+        value = self.options.get(name, choices[0]).lower()
+        if value not in choices:
+            raise ParameterError(f"{name}={value} makes no sense; {name} is {' or '.join(choices)}")
+        return value
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -157,6 +184,7 @@ def masked(text: str) -> str:
     return _SECRET_OPTION.sub(r"\1***", _LOGIN.sub(r"\1***\2", text))
 
 
+_OPTIONS = re.compile(r"\?[A-Za-z_]+=[^/]*$")
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<name>[A-Za-z_]\w*))")
 _LOGIN = re.compile(r"(://[^\s/?#:@]*:)[^\s/?#]*(@)")
 _SECRET_OPTION = re.compile(r"([?&][^\s=&]*(?:password|secret|token|key)[^\s=&]*=)[^\s&#]+", re.IGNORECASE)

@@ -74,8 +74,8 @@ def same_alerts(lines: list[str], expected: pl.DataFrame) -> None:
 
 
 def test_a_file_gives_the_alerts_of_score(place: Place, tmp_path: Path) -> None:
-    """From a file of settings; with what cannot be read, another sensor, a new asset; then nothing is left to do."""
-    broken, new = b"{broken\n", b'{"asset": "pump-99", "time": "2026-02-01T00:00:00", "vibration": 1.0, "oil": 3.0}\n'
+    """By a file of settings; what cannot be read, no number, another sensor, a new asset; then nothing is left."""
+    broken, new = b"{broken\n", b'{"asset": "pump-99", "time": "2026-02-01T00:00:00", "vibration": NaN, "oil": 3.0}\n'
     later = tmp_path / "later.ndjson"
     later.write_bytes(place.later.read_bytes() + broken + new)
     config = tmp_path / "stream.toml"
@@ -90,7 +90,14 @@ def test_a_file_gives_the_alerts_of_score(place: Place, tmp_path: Path) -> None:
     rows = len(place.later.read_bytes().splitlines()) + 1
     assert f"The source has ended: {rows:,} readings" in out
     assert f"{len(place.alerts)} alerts" in out
-    for told in ("Left out", "not readable", "1 message", "oil (", "1 reading of assets that were new"):
+    for told in (
+        "Left out",
+        "not readable",
+        "1 message",
+        "oil (",
+        "1 value, taken as missing",
+        "1 reading of assets that were new",
+    ):
         assert told in out
     assert json.loads((tmp_path / "dead.ndjson").read_text())["payload"].startswith("{broken")
     first, *_, last = events(err)

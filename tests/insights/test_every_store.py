@@ -212,3 +212,5 @@ def test_the_catalog_knows_their_schemes():
     assert {"", "lmdb", "redis", "rediss", "unix", "valkey"} <= set(stores())
     with pytest.raises(ParameterError, match="no store reddis://; did you mean 'redis'"):
         open_store("reddis://localhost")
+    with pytest.raises(ParameterError, match=r"takes no options; write lmdb://store\?size="):
+        open_store("store?size=9GB", write=True)

@@ -18,28 +18,51 @@ PACKAGES = {
 """Debian's packages by a command of each."""
 
 
+ALTERNATIVES = {"redis-server": "valkey-server"}
+"""Commands that do as well."""
+
+
 def missing() -> list[str]:
     """Return the packages whose commands are not there."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
-    return [package for command, package in PACKAGES.items() if not shutil.which(command, path=path)]
+
+    def there(command: str | None) -> bool:
+        return command is not None and shutil.which(command, path=path) is not None
+
+    return [
+        package for command, package in PACKAGES.items() if not there(command) and not there(ALTERNATIVES.get(command))
+    ]
+
+
+def apt_get() -> list[str] | None:
+    """Return how to call Debian's package manager, as root or by sudo without a password; None if that cannot be."""
+    apt = shutil.which("apt-get")
+    if apt is None:
+        return None
+    command = ["env", "DEBIAN_FRONTEND=noninteractive", apt]
+    if os.geteuid() == 0:
+        return command
+    sudo = shutil.which("sudo")
+    if sudo is None or subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode != 0:
+        return None
+    return [sudo, "-n", *command]
 
 
 def install(packages: list[str]) -> None:
-    """Ask Debian's package manager, if it is there and we may."""
-    apt = shutil.which("apt-get")
-    if not packages or apt is None or os.geteuid() != 0:
+    """Ask the package manager, if it is there and we may."""
+    command = apt_get() if packages else None
+    if command is None:
         return
     print(f"Installing {' '.join(packages)}", flush=True)
-    settings = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for job in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-        subprocess.run([apt, *job], env=settings, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        subprocess.run([*command, *job], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
 def main() -> None:
     """Install what is missing, fetch Kafka, and say in one line each what could not be had."""
     install(missing())
     for package in missing():
-        print(f"The tests miss {package}; install it with your package manager, or their tests are skipped")
+        print(f"The tests miss {package}; install it with your package manager, or the tests that need it are skipped")
     if not kafka.cache().exists():
         print(f"Fetching Kafka {kafka.VERSION} into {kafka.cache()}", flush=True)
         if kafka.fetch() is None:

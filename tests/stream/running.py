@@ -19,8 +19,9 @@ from tocsin.insights.base import Span, Store
 from tocsin.insights.catalog import open_store
 from tocsin.stream.batch import Batch, Watcher
 from tocsin.stream.learning import Learning
+from tocsin.stream.options import Options
 from tocsin.stream.outbox import Outbox, Target
-from tocsin.stream.runner import Options, Runner
+from tocsin.stream.runner import Runner
 from tocsin.stream.sinks.base import Sink
 from tocsin.stream.sources.base import Fetched, Positions, Shape, Source
 from tocsin.urls import Address
@@ -195,7 +196,7 @@ def models(fleet: Fleet, where: Path, **options: Any) -> pa.Table:
 
 
 def contents(where: Path) -> dict[bytes, Any]:
-    """Return what a store holds that must not depend on how the stream was cut: models by slot, insights, positions."""
+    """Return the insights in a store, which must not depend on how the stream was cut."""
     store = open_store(str(where))
     found: dict[bytes, Any] = dict(store.scan(Span.of_prefix(b"i/")))
     store.close()

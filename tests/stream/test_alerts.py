@@ -32,15 +32,15 @@ def readings(key="pump"):
 def scores(request):
     recipe = None if request.param is None else Recipe([Window(3, ["mean"])])
     fleet = Fleet(ECOD(contamination=0.02), key="key", time="time", recipe=recipe)
-    return fleet.fit(readings()).score(readings(), explain=2).to_arrow(), request.param
+    table = fleet.fit(readings()).score(readings(), explain=2).to_arrow()
+    return table.append_column("version", pa.array(np.arange(table.num_rows))), request.param
 
 
 def test_alerts_of_a_table_of_scores(scores):
     table, recipe = scores
-    versions = np.arange(table.num_rows)
-    found = alerts_of(table, versions)
+    found = alerts_of(table)
     assert found.schema.equals(ALERTS)
-    chosen = pl.DataFrame(table).with_columns(version=versions).filter("alert")
+    chosen = pl.DataFrame(table).filter("alert")
     assert found.num_rows == chosen.height > 3
     frame = pl.DataFrame(found)
     for name in ("key", "time", "score", "p_value", "threshold", "version"):
@@ -56,25 +56,24 @@ def test_alerts_of_a_table_of_scores(scores):
 def test_ids_depend_on_key_and_time_alone():
     table = pa.table(
         {"key": [3, 4, 3], "time": pa.array([5, 5, 6], pa.int64()), "score": [1.0] * 3, "p_value": [None, 0.5, 0.5],
-         "alert": [True] * 3, "threshold": [0.5] * 3, "explanations": pa.array([[], None, []], pa.list_(pa.struct([])))}
+         "alert": [True] * 3, "threshold": [0.5] * 3, "version": [1, 2, 3],
+         "explanations": pa.array([[], None, []], ALERTS.field("explanations").type)}
     )  # fmt: skip
-    explanation = ALERTS.field("explanations").type
-    table = table.set_column(6, "explanations", pa.array([[], None, []], explanation))
-    whole = alerts_of(table, np.array([1, 2, 3]))["id"].to_pylist()
+    whole = alerts_of(table)["id"].to_pylist()
     assert len(set(whole)) == 3
     assert all(len(each) == 16 and int(each, 16) >= 0 for each in whole)
     for row in range(3):
-        assert alerts_of(table.slice(row, 1), np.array([9]))["id"].to_pylist() == whole[row : row + 1]
+        assert alerts_of(table.slice(row, 1))["id"].to_pylist() == whole[row : row + 1]
     assert ids(pa.array(["3"]), np.array([5])).to_pylist() == whole[:1]
-    assert alerts_of(table.slice(0, 0), np.array([], np.int64)).schema.equals(ALERTS)
+    assert alerts_of(table.slice(0, 0)).schema.equals(ALERTS)
 
 
 def test_a_time_zone_does_not_change_an_id():
     moments = pl.Series([datetime(2026, 1, 1, 12, tzinfo=UTC)]).dt.cast_time_unit("ns")
-    rest = {"key": ["a"], "score": [1.0], "p_value": [0.1], "alert": [True], "threshold": [0.5]}
+    rest = {"key": ["a"], "score": [1.0], "p_value": [0.1], "alert": [True], "threshold": [0.5], "version": [1]}
     found = [
         alerts_of(pl.DataFrame(rest | {"time": times}).to_arrow().append_column(
-            "explanations", pa.array([[]], ALERTS.field("explanations").type)), np.array([1]))["id"].to_pylist()
+            "explanations", pa.array([[]], ALERTS.field("explanations").type)))["id"].to_pylist()
         for times in (moments, moments.dt.convert_time_zone("Asia/Tokyo"), moments.dt.replace_time_zone(None))
     ]  # fmt: skip
     assert found[0] == found[1] == found[2]

@@ -56,7 +56,7 @@ class Sums:
         self._add(rows)
         new = [f"asset {i}" for i in range(self.named, most)]
         note = {"number": self.journal.number + 1}
-        puts, spans = self.journal.commit([rows], [note], most, new)
+        puts, _, spans = self.journal.commit([rows], [note], most, new)
         self.named = most
         self.store.commit([*puts, self.journal.header()], [], spans)
 

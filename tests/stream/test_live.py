@@ -16,6 +16,7 @@ from tests.stream.running import SENSORS, readings
 from tocsin import ECOD
 from tocsin.detectors.base import Detector
 from tocsin.detectors.catalog import catalog
+from tocsin.detectors.forgetting import Forgetful
 from tocsin.errors import ParameterError
 from tocsin.features import Difference, Lags, Smooth, Standardise, Window
 from tocsin.features.recipe import Recipe
@@ -138,6 +139,29 @@ def test_every_detector_that_learns_online_does_so_on_any_cutting(name: str) -> 
         parts.feed(part)
     assert parts.scores().equals(whole.scores(), null_equal=True)
     assert parts.models().equals(whole.models())
+
+
+FORGETFUL = sorted(name for name, kind in catalog().items() if issubclass(kind, Forgetful))
+
+
+@pytest.mark.parametrize("name", FORGETFUL)
+def test_a_fleet_that_forgets_does_so_on_a_stream_as_in_updates(name: str) -> None:
+    block, later = 64, readings(3, 192, seed=5, begin=300)
+    fleet, lasting = (fitted(catalog()[name](half_life=half_life)) for half_life in (100.0, None))
+    streams = [Stream(each, Learning(least=block, most=block)) for each in (fleet, lasting)]
+    for stream in streams:
+        stream.feed(later)
+        assert stream.live.counts.learned == later.height
+    edges = later["time"].unique().sort()[::block].to_list()
+    for first, last in pairwise([*edges, None]):
+        part = later.filter(pl.col("time") >= first, True if last is None else pl.col("time") < last)
+        fleet.update(part.with_columns(pl.from_epoch("time", "ns")), threads=1)
+    learned = pl.from_arrow(fleet.models)
+    assert isinstance(learned, pl.DataFrame)
+    own = [column for column in learned.columns if column != "version"]
+    forgetful, remembering = (stream.models().select(own) for stream in streams)
+    assert forgetful.equals(learned.select(own), null_equal=True)
+    assert not remembering.equals(forgetful, null_equal=True)
 
 
 @pytest.mark.parametrize(("name", "online"), [("discord", True), ("ewma", False), ("knn", True)])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.stream.sinks.harness import alerts
 from tests.stream.stores import MemoryStore
 from tocsin.errors import OutputError, ParameterError, StoreError, UnavailableError
-from tocsin.stream.outbox import CURSORS, ENTRIES, Outbox, Target
+from tocsin.stream.outbox import CURSORS, ENTRIES, Outbox, Target, targets_of
 from tocsin.stream.sinks.base import ALERTS, Sink
 
 
@@ -255,13 +255,15 @@ def test_what_waits_survives_a_crash_and_is_repeated_if_the_cursor_was_not_kept(
 
 def test_sink_is_told_apart_by_its_address_and_leaves_when_it_is_no_longer_named(store, tmp_path):
     places = [str(tmp_path / "one.ndjson"), str(tmp_path / "two.ndjson")]
-    outbox = Outbox.open(store, places, print)
+    outbox = Outbox(store, targets_of(places), print)
+    outbox.start()
     commit(store, outbox, alerts(0, 2))
     assert outbox.drain(20)
     commit(store, outbox, NOTHING)
     outbox.close()
     assert len([key for key in store.contents if key.startswith(CURSORS)]) == 2
-    again = Outbox.open(store, places[1:], print)
+    again = Outbox(store, targets_of(places[1:]), print)
+    again.start()
     commit(store, again, alerts(2, 1))
     assert again.drain(20)
     commit(store, again, NOTHING)
@@ -280,10 +282,10 @@ def test_a_new_password_makes_no_new_sink():
     assert first.name == "http://localhost/***"
 
 
-def test_sink_given_twice_is_refused(store, tmp_path):
+def test_sink_given_twice_is_refused(tmp_path):
     place = str(tmp_path / "one.ndjson")
     with pytest.raises(ParameterError, match="given twice"):
-        Outbox.open(store, [place, place], print)
+        targets_of([place, place])
 
 
 def test_gathering_sink_takes_what_waits_together_after_its_pause(store):

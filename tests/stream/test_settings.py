@@ -49,7 +49,6 @@ def test_all_from_a_file_and_flags_win(write, monkeypatch):
         learn-after = 500
         policy = "nightly"
         nightly-at = "3:30"
-        half-life = "7d"
         budget = "20/day"
         retain = "60 days"
         dead_letters = "dead.ndjson"
@@ -63,7 +62,7 @@ def test_all_from_a_file_and_flags_win(write, monkeypatch):
     assert found.source == "kafka://me:p%40ss%2Fword@localhost:9092/readings?group=night"
     assert found.sinks == ("-", "json://localhost/secret-hook")
     assert (found.late, found.linger, found.rows, found.learn_after) == (60.0, 0.2, 1000, 500)
-    assert (found.policy, found.nightly_at, found.half_life) == ("nightly", datetime.time(3, 30), 604_800.0)
+    assert (found.policy, found.nightly_at) == ("nightly", datetime.time(3, 30))
     assert (found.budget, found.retain, found.dead_letters_size) == (Rate(20.0, 86_400.0), 5_184_000.0, 1_000_000)
     assert (found.metrics, found.log, found.waiting) == ("9100", "warning", 100_000)
     shown = found.shown()
@@ -103,6 +102,7 @@ def test_one_sink_needs_no_list_and_a_time_of_day_no_quotes(write):
         ('metrics = "here"', "metrics in {path}: 'here' is no place"),
         ('store = "redis://:$NO_SUCH_NAME@h"', "store in {path}: there is no environment variable NO_SUCH_NAME"),
         ('to = ["-", ""]', "to in {path}: an address is empty"),
+        ('to = "a.ndjson?x=hunter2"', "to in {path}: a plain path takes no options; write file://a.ndjson?x=..."),
         ('from = 3', "from in {path}: input should be a valid string"),
         ('from = "kafka://me:hunter2@[::1/x"', "from in {path}: an address of kafka:// has a host that makes no sense"),
         ('key = ""', "key in {path}: string should have at least 1 character"),
@@ -126,6 +126,8 @@ def test_mistakes_in_a_file_are_one_line(write, text, said):
         ({"late": "x"}, "--late: 'x' is no duration"),
         ({"lat": "1s"}, "a stream has no setting 'lat'; did you mean 'late'?"),
         ({"from": None}, "a stream needs --from"),
+        ({"from": "a.csv?follow=no"}, "--from: a plain path takes no options; write file://a.csv?follow=..."),
+        ({"store": "a?size=9GB&b=c"}, "--store: a plain path takes no options; write lmdb://a?size=...&b=..."),
     ],
 )
 def test_mistakes_in_flags_name_the_flag(flags, said):

@@ -35,7 +35,6 @@ PANELS = {
     "How models learn, and when alarms are raised": {
         "policy": "frozen|online|nightly",
         "learn_after": "N",
-        "half_life": "DURATION",
         "nightly_at": "HH:MM",
         "nightly_how": "update|refit",
         "nightly_window": "DURATION",

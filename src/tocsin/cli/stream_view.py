@@ -139,6 +139,7 @@ def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
         else None,
         "not readable": Text("\n".join([f"{count(summary.dead, 'message')}", *dead])) if dead else None,
         "unknown sensors": Text(listed(strange)) if strange else None,
+        "no finite number": f"{count(summary.mended, 'value')}, taken as missing" if summary.mended else None,
         "without a model yet": f"{count(summary.unlearned, 'reading')} of assets that were new"
         if summary.unlearned
         else None,

@@ -43,7 +43,7 @@ class Chart(Forgetful):
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         told = _blank(panel)
         state = self._follow(self._begin(panel), panel, told, learns=False)
-        return {**state, **Ranges.learn(panel).to_state()}, largest(told.units, 0)[0]
+        return {**state, **Ranges.learn(panel).to_state(whole=self._whole())}, largest(told.units, 0)[0]
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False

@@ -23,9 +23,10 @@ def open_store(text: str, *, write: bool = False) -> Store:
     Raises
     ------
     ParameterError
-        If nothing serves its scheme; see `Store.open` for what else may be wrong.
+        If nothing serves its scheme, or a plain path has options; see `Store.open` for what else may be wrong.
     """
     address, known = Address.of(text), stores()
+    address.check_path("lmdb")
     if address.scheme not in known:
         raise ParameterError(f"no store {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
     return known[address.scheme].open(address, write=write)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,14 @@ class Changes(NamedTuple):
     puts: list[tuple[bytes, bytes]]
     deletes: list[bytes]
     spans: list[Span]
+
+    def add(
+        self, puts: Iterable[tuple[bytes, bytes]], deletes: Iterable[bytes] = (), spans: Iterable[Span] = ()
+    ) -> None:
+        """Do more in the same commit."""
+        self.puts.extend(puts)
+        self.deletes.extend(deletes)
+        self.spans.extend(spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,24 +20,22 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.9fZ"
 """ISO 8601 with nanoseconds, so that a reading's time comes back as it was."""
 
 
-def alerts_of(scores: pa.Table, versions: NDArray[np.int64]) -> pa.Table:
-    """Return the rows of a table of scores that alert, as `ALERTS`.
+def alerts_of(judged: pa.Table) -> pa.Table:
+    """Return the rows that alert, as sinks get them.
 
     Parameters
     ----------
-    scores : pyarrow.Table
-        As a fleet makes it, with explanations: key, time (a timestamp, or nanoseconds since 1970 UTC), score, p_value,
-        alert, threshold, explanations. Where these name no sensor, as without a recipe, a feature is one.
-    versions : ndarray of shape (n_rows,), int64
-        The version of the model that judged each row.
+    judged : pyarrow.Table
+        Scores as a fleet makes them, with explanations and the version of the model that judged each row: key, time (a
+        timestamp, or nanoseconds since 1970 UTC), score, p_value, alert, threshold, version, explanations. Where these
+        name no sensor, as without a recipe, a feature is one.
 
     Returns
     -------
     pyarrow.Table
-        In the order of the rows.
+        Of the schema `ALERTS`, in the order of the rows.
     """
-    chosen = scores["alert"].combine_chunks()
-    table = scores.append_column("version", pa.array(versions, pa.int64())).filter(chosen)
+    table = judged.filter(judged["alert"])
     keys = table["key"].cast(pa.string()).combine_chunks()
     times = table["time"].cast(ALERTS.field("time").type).combine_chunks()
     columns = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,11 @@ def identity(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def other(fleet: Fleet, than: Fleet) -> str | None:
-    """Return what is another in two fleets, in words; None if nothing is."""
-    own = identity(than)
-    for name, said in identity(fleet).items():
-        if said != own[name]:
-            return f"other {name} ({said}, not {own[name]})"
+def differing(said: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
+    """Return in words what is said of a fleet (`identity`) that is not one's own; None if nothing is."""
+    for name, value in said.items():
+        if value != own.get(name):
+            return f"other {name} ({value}, not {own.get(name)})"
     return None
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tocsin.insights.base import Span, Store
+from tocsin.insights.recorder import Changes
 from tocsin.stream.ordering import Arrivals
 from tocsin.stream.packing import table_bytes, table_of
 
@@ -68,6 +69,11 @@ class Journal:
     def first(self) -> int:
         """The number of the oldest entry that is kept."""
         return self._first
+
+    @property
+    def named(self) -> int:
+        """How many assets have their keys put down."""
+        return self._n_keys
 
     # Going on --------------------------------------------------------------------------------------------------------
 
@@ -131,8 +137,8 @@ class Journal:
 
     def commit(
         self, rows: Sequence[Arrivals], notes: Sequence[dict[str, Any]], n_slots: int, new_keys: Sequence[str]
-    ) -> tuple[Puts, list[Span]]:
-        """Return what to put and drop for rows that came, in as many entries as they were judged in."""
+    ) -> Changes:
+        """Return what a commit is to do for rows that came, in as many entries as they were judged in."""
         puts, size = self._keys(new_keys), 0
         for batch, note in zip(rows, notes, strict=True):
             self.number += 1
@@ -142,7 +148,7 @@ class Journal:
         while len(self._marks) * WIDTH < n_slots:
             self._marks.append(0)
         puts += self._renewed(size, n_slots)
-        return puts, self._dropped()
+        return Changes(puts, [], self._dropped())
 
     def renew(self, n_slots: int) -> Puts:
         """Return all parts, as they are to be put down at once."""

@@ -130,7 +130,8 @@ def settings(address: Address, known: tuple[str, ...]) -> dict[str, object]:
     if any(name.startswith("plugin.") for name in raw):
         raise ParameterError("no plugin of librdkafka is loaded; leave plugin.* out of the address")
     options = address.options
-    tls = choice(options, "tls", ("no", "yes"), "yes" if {"ca", "certificate"} & set(options) else "no") == "yes"
+    encrypted = {"ca", "certificate"} & set(options)
+    tls = address.choice("tls", *(("yes", "no") if encrypted else ("no", "yes"))) == "yes"
     made: dict[str, object] = {
         "bootstrap.servers": names_of(address)[0],
         "client.id": "tocsin",
@@ -151,14 +152,6 @@ def settings(address: Address, known: tuple[str, ...]) -> dict[str, object]:
         raise ParameterError("sasl needs a user and a password: kafka://user:password@host:9092/topic")
     files = {"ca": "ssl.ca.location", "certificate": "ssl.certificate.location", "private_key": "ssl.key.location"}
     return made | {theirs: options[ours] for ours, theirs in files.items() if ours in options} | raw
-
-
-def choice(options: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
-    """Return an option that is one of few words."""
-    value = options.get(name, default).lower()
-    if value not in choices:
-        raise ParameterError(f"{name}={value} makes no sense{did_you_mean(value, choices)}")
-    return value
 
 
 def refused(error: Exception) -> ParameterError:

@@ -74,9 +74,9 @@ class Figures:
     ----------
     rows, bytes, batches, alerts : int
         What has been scored, and how many alerts came of it.
-    late, dead, strange, unlearned : int
+    late, dead, strange, mended, unlearned : int
         Readings that came too late, messages that could not be decoded, values of sensors that the fleet does not
-        know, and readings of assets that have no model yet.
+        know, values that were no finite number and count as missing, and readings of assets that have no model yet.
     learned, models : int
         Rows that models have learned, and how many models there are.
     commits : int
@@ -98,6 +98,7 @@ class Figures:
     late: int = 0
     dead: int = 0
     strange: int = 0
+    mended: int = 0
     unlearned: int = 0
     learned: int = 0
     models: int = 0
@@ -117,6 +118,7 @@ _COUNTERS = {
     "late": "Readings that came too late and were left out.",
     "dead": "Messages that could not be decoded.",
     "strange": "Values of sensors that the fleet does not know.",
+    "mended": "Values that were no finite number and count as missing.",
     "unlearned": "Readings of assets that have no model yet.",
     "learned": "Readings that models have learned.",
     "commits": "Transactions of the store.",

@@ -28,7 +28,7 @@ GATHERED = 10_000
 """So many alerts at most are handed together to a sink that gathers."""
 
 Open = Callable[[], Sink]
-Changes = tuple[list[tuple[bytes, bytes]], list[bytes]]
+Puts = list[tuple[bytes, bytes]]
 
 
 class Target(NamedTuple):
@@ -76,7 +76,7 @@ class Outbox:
     store : Store
         Is read from several threads, and written by the caller only.
     targets : sequence of Target
-        See `Outbox.open`.
+        See `targets_of`; none is open until `start`.
     say : callable
         Is given a line when a sink goes away, as long as it stays away (ever more rarely), and when it is back; from
         any thread.
@@ -117,55 +117,14 @@ class Outbox:
         self._handed: list[tuple[_Delivery, int]] = []
         self._dropped = 0
 
-    @classmethod
-    def open(
-        cls,
-        store: Store,
-        addresses: Sequence[str],
-        say: Callable[[str], None],
-        *,
-        most: int = 100_000,
-        first_wait: float = 0.25,
-        longest_wait: float = 30.0,
-    ) -> Self:
-        """Open all sinks and begin to deliver. A sink that does not answer yet is tried again in the background.
-
-        Parameters are those of `of`.
+    def start(self) -> None:
+        """Open the sinks and begin to deliver. A sink that does not answer yet is tried again in the background.
 
         Raises
         ------
-        ParameterError
-            If an address is wrong or given twice.
         OutputError
             If nothing can be written at one of them.
         """
-        outbox = cls.of(store, addresses, say, most=most, first_wait=first_wait, longest_wait=longest_wait)
-        outbox.start()
-        return outbox
-
-    @classmethod
-    def of(
-        cls,
-        store: Store,
-        addresses: Sequence[str],
-        say: Callable[[str], None],
-        *,
-        most: int = 100_000,
-        first_wait: float = 0.25,
-        longest_wait: float = 30.0,
-    ) -> Self:
-        """Return an outbox for the sinks at some addresses, none of which is open until `start`.
-
-        Raises
-        ------
-        ParameterError
-            If an address is wrong or given twice.
-        """
-        found = targets_of(addresses)
-        return cls(store, found, say, most=most, first_wait=first_wait, longest_wait=longest_wait)
-
-    def start(self) -> None:
-        """Open the sinks, those that answer, and begin to deliver; see `open` for errors."""
         try:
             for each in self._deliveries:
                 try:
@@ -181,7 +140,7 @@ class Outbox:
 
     # For the stream's commits -----------------------------------------------------------------------------------------
 
-    def put(self, alerts: pa.Table) -> list[tuple[bytes, bytes]]:
+    def put(self, alerts: pa.Table) -> Puts:
         """Return what a commit must write so that alerts (of `ALERTS`) will be delivered; nothing if there are none."""
         self._staged = None
         if not self._deliveries or not alerts.num_rows:
@@ -189,7 +148,7 @@ class Outbox:
         self._staged = self._next, alerts.num_rows
         return [(ENTRIES + _number(self._next), table_bytes(alerts)), (NEXT, _number(self._next + 1))]
 
-    def delivered(self) -> Changes:
+    def delivered(self) -> tuple[Puts, list[bytes]]:
         """Return what a commit must write, and what it must delete, so that the store knows what has been delivered."""
         with self._change:
             self._handed = [(each, each.cursor) for each in self._deliveries if each.cursor not in (each.saved, -1)]

@@ -5,37 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from tocsin.detectors.budget import Budget
-from tocsin.errors import FleetError, StoreFullError, UnavailableError
+from tocsin.errors import FleetError, StoreFullError
 from tocsin.fleet.fleet import Fleet
-from tocsin.fleet.models import ModelTable
 from tocsin.insights.alerts import ALERTS
-from tocsin.insights.base import Span, Store
-from tocsin.insights.recorder import Keep, Recorder
+from tocsin.insights.base import Store
+from tocsin.insights.recorder import Changes, Recorder
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream import alarms
-from tocsin.stream.adapting.adaptation import Adaptation, Adapting
+from tocsin.stream.adapting.adaptation import Adaptation
+from tocsin.stream.adapting.context import Context
 from tocsin.stream.alerts import alerts_of
 from tocsin.stream.batch import Batch, Watcher
-from tocsin.stream.identity import identity
+from tocsin.stream.identity import differing, identity
 from tocsin.stream.journal import Journal
-from tocsin.stream.learning import Learning
-from tocsin.stream.live import Counts, Live
-from tocsin.stream.ordering import Arrivals, Ordering, Released
+from tocsin.stream.live import Counts
+from tocsin.stream.options import Options
+from tocsin.stream.ordering import Arrivals
 from tocsin.stream.outbox import Outbox
 from tocsin.stream.outcomes import Outcome, together
-from tocsin.stream.roster import Roster
-from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE, Fetched, Positions, Source
+from tocsin.stream.sources.base import Fetched, Positions, Source, joined
+from tocsin.stream.state import State
+from tocsin.stream.waiting import patiently
 
 T = TypeVar("T")
 EPOCH = 600_000_000_000
@@ -43,43 +39,6 @@ EPOCH = 600_000_000_000
 NOTHING = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
 IDLE = 0.25
 """Seconds to wait for a first reading before looking whether there is something else to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a stream is run.
-
-    Parameters
-    ----------
-    learning : Learning
-        How models go on learning.
-    late : int, default 0
-        How many nanoseconds a reading may come after a newer one of its asset.
-    rows : int, default 200,000
-        The most readings a micro-batch.
-    linger : float, default 0.02
-        Seconds that a micro-batch waits for more readings.
-    explain : int, default 3
-        How many features to name for each alert.
-    budget : Budget, optional
-        What alarms are held to; without it, each reading above its model's threshold is an alert.
-    long : bool, default False
-        Whether a reading holds one sensor's value.
-    adapting : Adapting
-        What else changes models: nights, and the fleet's folder.
-    keep : Keep
-        How long insights are kept.
-    """
-
-    learning: Learning = field(default_factory=Learning)
-    late: int = 0
-    rows: int = 200_000
-    linger: float = 0.02
-    explain: int = 3
-    budget: Budget | None = None
-    long: bool = False
-    adapting: Adapting = field(default_factory=Adapting)
-    keep: Keep = field(default_factory=Keep)
 
 
 class Runner:
@@ -115,18 +74,14 @@ class Runner:
     ) -> None:
         self._source, self._store, self._outbox, self._options = source, store, outbox, options
         self._say, self._watchers = say, watchers
-        self._fleet = fleet
-        self._roster = Roster()
-        self.live = Live(fleet, options.learning, options.explain, options.budget)
-        self._ordering = Ordering(fleet.features, fleet.dtype, options.late, long=options.long)
-        self._sensors = pl.Enum(fleet.features)
+        self._identity = identity(fleet)
+        self._state = State(fleet, options)
+        self.live = self._state.live
         self._recorder = Recorder(store, fleet.features, options.keep)
-        self._journal = Journal(store, self._pack)
-        self._adaptation = Adaptation(
-            store, fleet, self.live, self._journal, options.adapting, options.budget, say, long=options.long
-        )
+        self._journal = Journal(store, self._state.pack)
+        context = Context(fleet, self._journal, options.adapting, say, options.long)
+        self._adaptation = Adaptation(context, store, self.live, options.budget)
         self._newest = NEVER
-        self._named = 0
         self._positions: Positions = {}
         self._retained: list[int] = []
         self._stop = Event()
@@ -152,11 +107,11 @@ class Runner:
             if not self._resumed:
                 self.resume()
             try:
-                self._go_on()
+                self._loop()
             finally:
                 self._adaptation.close()
 
-    def _go_on(self) -> None:
+    def _loop(self) -> None:
         while not self._stop.is_set():
             self._outbox.check()
             self._adapt()
@@ -181,56 +136,32 @@ class Runner:
         FleetError
             If the store belongs to another fleet.
         """
-        self._resume()
-        self.live.counts = Counts()
-        self._resumed = True
-
-    def settle(self) -> None:
-        """Let the store know which alerts have been delivered since, and what watchers have to say."""
-        puts = self._outbox.put(ALERTS.empty_table())
-        sent, deletes = self._outbox.delivered()
-        puts += sent
-        for watcher in self._watchers:
-            puts += watcher.changes()
-        if puts or deletes:
-            self._patiently(partial(self._store.commit, puts, deletes), "the store")
-        self._outbox.committed()
-
-    # Going on --------------------------------------------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        """Be as it was after the last commit."""
         head = self._journal.head()
         if head is None:
             self._begin()
-            self._source.seek({})
-            return
-        mine = identity(self._fleet)
-        for name, said in head["fleet"].items():
-            if said != mine.get(name):
-                raise FleetError(
-                    f"the store belongs to a fleet with other {name} ({said}, not {mine.get(name)}); "
-                    "give another store, or the fleet that it belongs to"
-                )
-        self._roster = Roster(self._journal.keys())
-        self._named = len(self._roster)
-        budget = self._options.budget
-        held = budget is not None and alarms.resume(budget, self._store)
-        for live, ordering, *more in self._journal.parts():
-            self.live.arena.unpack(live)
-            self._ordering.arena.unpack(ordering)
-            if budget is not None and more:
-                alarms.unpack(budget, more[0])
-        self.live.arena.grow(len(self._roster))
-        self._ordering.arena.grow(len(self._roster))
-        for entry in self._journal.entries(len(self._roster)):
-            self._again(entry.rows, entry.notes, entry.behind)
-            self._adaptation.again(entry.notes.get("acts", ()), entry.behind, self._roster)
-        if budget is not None and held:
-            alarms.resume(budget, self._store)
-        elif budget is not None:
-            self._begin_budget(budget)
-        self._adaptation.resume(self._roster)
+        else:
+            self._go_on_from(head)
+        self._source.seek(self._positions)
+        self.live.counts = Counts()
+        self._resumed = True
+
+    def _begin(self) -> None:
+        """Put down the fleet's models as the state before the first reading."""
+        self._state.begin()
+        roster = self._state.roster
+        self._adaptation.begin(roster)
+        for puts in self._journal.begin(len(roster), roster.since(0)):
+            self._patiently(partial(self._store.commit, puts), "the store")
+
+    def _go_on_from(self, head: dict[str, Any]) -> None:
+        """Be as it was when the last commit said so."""
+        differs = differing(head["fleet"], self._identity)
+        if differs is not None:
+            raise FleetError(
+                f"the store belongs to a fleet with {differs}; give another store, or the fleet that it belongs to"
+            )
+        self._state.resume(self._journal, self._store, self._adaptation.again)
+        self._adaptation.resume(self._state.roster)
         self._newest = head["newest"]
         self._recorder.resume()
         kind = type(self._source).__name__
@@ -238,43 +169,17 @@ class Runner:
             self._positions = head["positions"]
         else:
             self._say("the source is of another kind than before: it is read from its beginning")
-        self._source.seek(self._positions)
 
-    def _begin(self) -> None:
-        """Put down the fleet's models as the state before the first reading."""
-        models = ModelTable(self._fleet.models)
-        self._roster = Roster(str(key) for key in models.scalars("key"))
-        slots = np.arange(len(self._roster))
-        self.live.arena.grow(len(slots))
-        self._ordering.arena.grow(len(slots))
-        self.live.place(slots, models)
-        self._adaptation.begin(self._roster)
-        if self._options.budget is not None:
-            self._begin_budget(self._options.budget)
-        for puts in self._journal.begin(len(slots), self._roster.since(0)):
-            self._patiently(partial(self._store.commit, puts), "the store")
-        self._named = len(slots)
-
-    def _begin_budget(self, budget: Budget) -> None:
-        known = np.flatnonzero(self.live.arena.numbers["known"])
-        first, last = (self.live.arena.numbers[name][known] for name in ("first_time", "last_time"))
-        spans = np.where((first == NEVER) | (last == NEVER), 0, last - first)
-        models = self.live.models(known, self._roster.keys(known))
-        alarms.begin(budget, self._fleet.detector, models, spans, known)
-
-    def _pack(self, slots: NDArray[np.int64]) -> list[pa.Table]:
-        """Return what a part of the journal holds."""
-        budget = self._options.budget
-        tables = [self.live.arena.pack(slots), self._ordering.arena.pack(slots)]
-        return tables if budget is None else [*tables, alarms.pack(budget, slots)]
-
-    def _again(self, rows: Arrivals, notes: dict[str, Any], behind: NDArray[np.bool_]) -> None:
-        if self._options.budget is not None and "rule" in notes:
-            self._options.budget.rule = notes["rule"]
-        if notes.get("release"):
-            self._judge(self._ordering.release(np.flatnonzero(behind), self._roster))
-        elif len(rows.slots):
-            self._judge(self._ordering.arrive(rows, self._roster))
+    def settle(self) -> None:
+        """Let the store know which alerts have been delivered since, and what watchers have to say."""
+        changes = Changes([], [], [])
+        changes.add(self._outbox.put(ALERTS.empty_table()))
+        changes.add(*self._outbox.delivered())
+        for watcher in self._watchers:
+            changes.add(watcher.changes())
+        if any(changes):
+            self._patiently(partial(self._store.commit, *changes), "the store")
+        self._outbox.committed()
 
     # Readings --------------------------------------------------------------------------------------------------------
 
@@ -294,7 +199,7 @@ class Runner:
                 rows += more.frame.height
             elif self._source.ended:
                 break
-        return _together(parts)
+        return joined(parts)
 
     def _poll(self, most: int, wait: float) -> Fetched | None:
         return self._patiently(partial(self._source.poll, most, wait), "the source")
@@ -302,14 +207,14 @@ class Runner:
     def _take(self, fetched: Fetched) -> None:
         """Judge what came, and commit."""
         batch = Batch(fetched.frame.height, fetched.size, dead=fetched.dead, strange=fetched.strange)
-        batch.newest, batch.fetched = fetched.newest, time.time()
+        batch.mended, batch.newest, batch.fetched = fetched.mended, fetched.newest, time.time()
         parts, notes, outcomes = [], [], list[Outcome]()
-        for rows in self._epochs(self._arrivals(fetched.frame)):
-            released = self._ordering.arrive(rows, self._roster)
-            batch.late += released.late
+        for rows in self._epochs(self._state.arrivals(fetched.frame)):
             parts.append(rows)
             notes.append(self._notes())
-            outcomes += self._judge(released)
+            judged, late = self._state.arrive(rows)
+            outcomes += judged
+            batch.late += late
         batch.judged = time.time()
         self._commit(parts, notes, fetched.positions, outcomes, batch)
 
@@ -346,11 +251,9 @@ class Runner:
 
     def _release(self) -> None:
         """Judge what waits for later readings, as none will come."""
-        slots = np.arange(len(self._roster))
-        released = self._ordering.release(slots, self._roster)
-        if len(released.slots):
-            batch = Batch(fetched=time.time())
-            outcomes = self._judge(released)
+        batch = Batch(fetched=time.time())
+        outcomes = self._state.release(np.arange(len(self._state.roster)))
+        if outcomes:
             self._commit([NOTHING], [{**self._notes(), "release": True}], None, outcomes, batch)
 
     def _adapt(self, *, last: bool = False) -> None:
@@ -358,25 +261,10 @@ class Runner:
         acts = self._patiently(partial(self._adaptation.due, last=last), "the store")
         if acts is None:
             return
-        self._ordering.arena.grow(len(self._roster))
-        if self._adaptation.renewed and self._options.budget is not None:
-            self._begin_budget(self._options.budget)
+        self._state.grow()
+        if self._adaptation.renewed:
+            self._state.begin_budget()
         self._commit([NOTHING], [{**self._notes(), "acts": acts}], None, [], Batch(fetched=time.time()))
-
-    def _arrivals(self, frame: pl.DataFrame) -> Arrivals:
-        slots = self._roster.slots_of(frame[KEY])
-        times = frame[TIME].to_numpy()
-        if self._options.long:
-            sensors = frame[SENSOR].cast(self._sensors).to_physical().cast(pl.Float64).to_numpy()
-            values = np.stack([sensors, frame[VALUE].fill_null(np.nan).to_numpy()])
-        else:
-            values = np.empty((len(self.live.features), frame.height), self.live.dtype)
-            for name, own in zip(self.live.features, values, strict=True):
-                own[:] = frame[name].fill_null(np.nan).to_numpy()
-        return Arrivals(slots, times, values)
-
-    def _judge(self, released: Released) -> list[Outcome]:
-        return self.live.absorb(released.slots, released.panel)
 
     # Putting down ----------------------------------------------------------------------------------------------------
 
@@ -389,88 +277,46 @@ class Runner:
         batch: Batch,
     ) -> None:
         """Put down all that a micro-batch has changed, in one transaction, however long the store makes it wait."""
-        self._positions = self._positions if positions is None else positions
-        puts, spans = self._journal.commit(rows, notes, len(self._roster), self._roster.since(self._named))
-        self._named = len(self._roster)
-        deletes: list[bytes] = []
-        raised = [one.alerts for one in outcomes if one.alerts is not None]
-        found = [alerts_of(table.drop(["version"]), table["version"].to_numpy()) for table in raised]
-        alerts = pa.concat_tables(found) if found else ALERTS.empty_table()
-        batch.alerts = alerts.num_rows
+        if positions is not None:
+            self._positions = positions
+        budget, roster, changes = self._options.budget, self._state.roster, Changes([], [], [])
+        changes.add(*self._journal.commit(rows, notes, len(roster), roster.since(self._journal.named)))
+        alerts = ALERTS.empty_table()
         if outcomes:
             one = together(outcomes)
+            alerts = alerts if one.alerts is None else alerts_of(one.alerts)
             keys = one.panel.keys.to_pylist()
-            changes = self._recorder.record(keys, one.panel, one.scores, one.threshold, one.version, alerts)
-            puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
-        puts += self._outbox.put(alerts)
-        sent, gone = self._outbox.delivered()
-        if self._options.budget is not None:
-            puts.append(alarms.put(self._options.budget))
+            changes.add(*self._recorder.record(keys, one.panel, one.scores, one.threshold, one.version, alerts))
+        changes.add(self._outbox.put(alerts))
+        changes.add(*self._outbox.delivered())
+        if budget is not None:
+            changes.add([alarms.put(budget)])
         for watcher in self._watchers:
-            puts += watcher.changes()
-        changes = self._adaptation.changes(notes, len(self._roster))
-        puts, deletes = puts + changes.puts, deletes + changes.deletes
+            changes.add(watcher.changes())
+        changes.add(*self._adaptation.changes(notes, len(roster)))
         if self._retained:
-            changes = self._patiently(partial(self._recorder.retain, self._retained[-1]), "the store")
-            puts, deletes, spans = puts + changes.puts, deletes + changes.deletes, spans + changes.spans
-        head = self._journal.header(
-            fleet=identity(self._fleet),
-            newest=int(self._newest),
-            source=type(self._source).__name__,
-            positions=self._positions,
-        )
-        self._patiently(partial(self._write, [*puts, *sent, head], [*deletes, *gone], spans), "the store")
+            retain = partial(self._recorder.retain, self._retained[-1])
+            changes.add(*self._patiently(retain, "the store"))
+        kind = type(self._source).__name__
+        said = {"fleet": self._identity, "newest": int(self._newest), "source": kind, "positions": self._positions}
+        changes.add([self._journal.header(**said)])
+        self._patiently(partial(self._write, changes), "the store")
         self._outbox.committed()
         self._recorder.committed()
         self._adaptation.committed()
         self._retained.clear()
         self._source.committed(self._positions)
-        batch.committed, batch.lag = time.time(), self._source.lag
+        batch.alerts, batch.committed, batch.lag = alerts.num_rows, time.time(), self._source.lag
         for watcher in self._watchers:
             watcher.seen(batch)
 
-    def _write(self, puts: Sequence[tuple[bytes, bytes]], deletes: Sequence[bytes], spans: Sequence[Span]) -> None:
+    def _write(self, changes: Changes) -> None:
         """Commit; where there is no room, let the oldest insights go and try once more."""
         try:
-            self._store.commit(puts, deletes, spans)
+            self._store.commit(*changes)
         except StoreFullError:
             self._store.commit(*self._recorder.retain(int(self._newest), full=True))
-            self._store.commit(puts, deletes, spans)
+            self._store.commit(*changes)
 
     def _patiently(self, action: Callable[[], T], what: str) -> T:
-        """Do something that may have to wait for a server, or for room; says so, and gives up only if told to stop."""
-        pause, said = 0.05, ""
-        while True:
-            try:
-                done = action()
-            except (UnavailableError, StoreFullError) as error:
-                if self._stop.is_set():
-                    raise
-                if str(error) != said:
-                    said = str(error)
-                    self._say(f"{said}; waiting")
-                self._stop.wait(pause)
-                pause = min(2 * pause, 5.0)
-            else:
-                if said:
-                    self._say(f"{what} is back; going on")
-                return done
-
-
-def _together(parts: Sequence[Fetched]) -> Fetched:
-    """Return what was fetched in several calls as one."""
-    if len(parts) == 1:
-        return parts[0]
-    strange: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.strange.items():
-            strange[name] = strange.get(name, 0) + count
-    stamps = [part.newest for part in parts if part.newest is not None]
-    return Fetched(
-        pl.concat([part.frame for part in parts]),
-        parts[-1].positions,
-        sum(part.size for part in parts),
-        [letter for part in parts for letter in part.dead],
-        max(stamps, default=None),
-        strange,
-    )
+        return patiently(action, what, self._stop, self._say)

@@ -18,17 +18,19 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.insights.catalog import open_store
 from tocsin.insights.lmdb import LMDB
 from tocsin.insights.recorder import Keep
-from tocsin.stream.adapting.adaptation import Adapting
-from tocsin.stream.adapting.night import Nightly
+from tocsin.stream.adapting.context import Adapting
+from tocsin.stream.adapting.nightly import Nightly
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.learning import Learning
 from tocsin.stream.logs import log
 from tocsin.stream.metrics import MetricsServer
+from tocsin.stream.options import Options
 from tocsin.stream.outbox import Outbox, targets_of
-from tocsin.stream.runner import Options, Runner
+from tocsin.stream.runner import Runner
 from tocsin.stream.settings import Settings
 from tocsin.stream.sources.base import Shape
 from tocsin.stream.sources.catalog import open_source
+from tocsin.stream.waiting import patiently
 from tocsin.stream.watching import Watch
 from tocsin.urls import Address
 
@@ -53,6 +55,8 @@ class Summary:
         Messages that could not be decoded; `reasons` has, of each kind, how many there were and the first reason.
     strange : dict of str to int
         Sensors that the fleet does not know, and how many of their values were left aside.
+    mended : int
+        Values that were no finite number and count as missing.
     unlearned : int
         Readings of assets that had no model yet.
     unlearnable : dict of str to str
@@ -71,6 +75,7 @@ class Summary:
     dead: int
     reasons: list[tuple[int, str]]
     strange: dict[str, int]
+    mended: int
     unlearned: int
     unlearnable: dict[str, str]
     learned: int
@@ -132,14 +137,15 @@ class Session:
         settings = self.settings
         self.fleet = Fleet.load(settings.fleet)
         options = options_of(settings, self.fleet)
-        targets_of(settings.sinks)
+        targets = targets_of(settings.sinks)
         self.watch = Watch(DeadLetters(settings.dead_letters, settings.dead_letters_size))
-        self.store = self._patiently(lambda: open_store(settings.store, write=True))
+        self.store = self._patiently(lambda: open_store(settings.store, write=True), "the store")
         stack.callback(self.store.close)
         stack.enter_context(self.store.alone("stream"))
-        source = self._patiently(lambda: open_source(settings.source, shape_of(settings, self.fleet)))
+        shape = shape_of(settings, self.fleet)
+        source = self._patiently(lambda: open_source(settings.source, shape), "the source")
         stack.callback(source.close)
-        self.outbox = Outbox.of(self.store, settings.sinks, self._say, most=settings.waiting)
+        self.outbox = Outbox(self.store, targets, self._say, most=settings.waiting)
         stack.callback(self.outbox.close)
         runner = Runner(self.fleet, source, self.store, self.outbox, options, self._say, [self.watch])
         self.watch.attach(runner.live, self.outbox, self.store)
@@ -191,6 +197,7 @@ class Session:
             dead=figures.dead,
             reasons=[(kind.many, kind.reason) for kind in watch.dead.kinds],
             strange=dict(watch.strange.most_common()),
+            mended=figures.mended,
             unlearned=figures.unlearned,
             unlearnable=dict(watch.unlearned),
             learned=figures.learned,
@@ -219,20 +226,8 @@ class Session:
         if self._say_too is not None:
             self._say_too(line)
 
-    def _patiently(self, opened: Callable[[], T]) -> T:
-        """Open something whose server may still be starting; says so, and gives up only if told to stop."""
-        pause, said = 0.1, ""
-        while True:
-            try:
-                return opened()
-            except UnavailableError as error:
-                if self._stop.is_set():
-                    raise
-                if str(error) != said:
-                    said = str(error)
-                    self._say(f"{said}; waiting")
-                self._stop.wait(pause)
-                pause = min(2 * pause, 5.0)
+    def _patiently(self, opened: Callable[[], T], what: str) -> T:
+        return patiently(opened, what, self._stop, self._say, (UnavailableError,))
 
 
 def shape_of(settings: Settings, fleet: Fleet) -> Shape:
@@ -265,8 +260,6 @@ def options_of(settings: Settings, fleet: Fleet) -> Options:
     ParameterError
         If something is asked for that cannot be had.
     """
-    if settings.half_life is not None:
-        raise ParameterError(f"--half-life {settings.half_life} cannot be had yet; leave it out")
     return Options(
         learning=Learning(online=settings.policy == "online", first=settings.learn_after),
         late=round(settings.late * 1e9),

@@ -17,12 +17,12 @@ from tocsin.stream.metrics import host_and_port
 from tocsin.urls import Address, expanded
 
 
-def _address(value: object) -> object:
-    """Return an address with variables of the environment put in, if it is one."""
+def _address(value: object, scheme: str) -> object:
+    """Return an address with variables of the environment put in, if it is one; a plain path means the scheme given."""
     if not isinstance(value, str):
         return value
     whole = expanded(value, os.environ)
-    Address.of(whole)
+    Address.of(whole).check_path(scheme)
     return whole
 
 
@@ -50,7 +50,8 @@ def _place(value: object) -> object:
 
 
 Text = Annotated[str, Field(min_length=1)]
-WrittenAddress = Annotated[str, BeforeValidator(_address)]
+WrittenAddress = Annotated[str, BeforeValidator(lambda value: _address(value, "file"))]
+WrittenStore = Annotated[str, BeforeValidator(lambda value: _address(value, "lmdb"))]
 Duration = Annotated[float, BeforeValidator(lambda value: seconds(str(value)))]
 Size = Annotated[int, BeforeValidator(lambda value: size(str(value))), Field(ge=1)]
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -81,7 +82,7 @@ class Settings(BaseModel):
         description="Where alerts go, one address or several: - for standard output, a file ending in .ndjson, "
         "parquet://FOLDER, kafka://HOST:PORT/TOPIC, https://..., or what Apprise knows, such as mailto:// and slack://.",
     )
-    store: WrittenAddress = Field(
+    store: WrittenStore = Field(
         default="",
         validate_default=False,
         repr=False,
@@ -102,7 +103,6 @@ class Settings(BaseModel):
 
     policy: Literal["frozen", "online", "nightly"] = Field(default="online", description="How models go on learning.")
     learn_after: Count = Field(default=256, description="After how many rows a new asset gets a model.")
-    half_life: Duration | None = Field(default=None, gt=0.0, description="After how long a row counts half.")
     nightly_at: Annotated[datetime.time, BeforeValidator(_time_of_day)] = Field(
         default=datetime.time(2, 0), description="When models are trained anew with the policy nightly, in UTC."
     )

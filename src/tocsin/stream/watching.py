@@ -78,6 +78,7 @@ class Watch:
             figures.delays.add(batch.committed - (batch.newest or batch.fetched), batch.rows)
         self.strange.update(batch.strange)
         figures.strange += sum(batch.strange.values())
+        figures.mended += batch.mended
         self._set_aside(batch)
         self._ask()
         log(

@@ -17,8 +17,8 @@ from tocsin.fleet.fleet import Fleet
 from tocsin.insights import ask
 from tocsin.insights.base import Store
 from tocsin.stream.adapting import versions
-from tocsin.stream.adapting.adaptation import Adapting
-from tocsin.stream.adapting.night import Nightly
+from tocsin.stream.adapting.context import Adapting
+from tocsin.stream.adapting.nightly import Nightly
 from tocsin.stream.adapting.verdict import Bounds
 from tocsin.stream.learning import Learning
 from tocsin.stream.sources.base import Fetched

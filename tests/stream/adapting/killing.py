@@ -28,7 +28,7 @@ from tocsin.insights.base import Span, Store
 from tocsin.insights.catalog import open_store
 from tocsin.insights.lmdb import LMDB
 from tocsin.stream.adapting import adaptation, requests, versions
-from tocsin.stream.adapting.adaptation import Adapting
+from tocsin.stream.adapting.context import Adapting
 from tocsin.stream.identity import models_in
 
 END = b"\xff"

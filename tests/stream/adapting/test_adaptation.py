@@ -29,7 +29,7 @@ from tocsin.insights import ask
 from tocsin.insights.base import Store
 from tocsin.insights.catalog import open_store
 from tocsin.stream.adapting import requests, versions
-from tocsin.stream.adapting.adaptation import Adapting
+from tocsin.stream.adapting.context import Adapting
 from tocsin.stream.adapting.history import ASSET, TIME
 from tocsin.stream.adapting.requests import Request
 from tocsin.stream.adapting.verdict import Trial

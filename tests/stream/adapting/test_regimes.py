@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import pytest
 
 from tocsin import ECOD, PCA
 from tocsin.errors import ParameterError
 from tocsin.stream.adapting.policy import LEARNED, learn_blocks, vouched
-from tocsin.stream.adapting.regimes import adopt, half_life_of
+from tocsin.stream.adapting.regimes import adopt
 
 DAY = 144
 
@@ -87,9 +85,3 @@ def test_the_old_weighs_so_many_times_the_new(fleet, before):
     far = detector.update_panel(models, fleet.days(14, 15), before=1e9)
     plain = detector.update_panel(models, fleet.days(14, 15))
     assert np.array_equal(far.state["totals"].values, plain.state["totals"].values)
-
-
-def test_a_half_life_in_time_is_one_in_rows():
-    assert half_life_of(timedelta(days=1), timedelta(minutes=10)) == DAY
-    with pytest.raises(ParameterError, match="time between rows must be above 0"):
-        half_life_of(timedelta(days=1), timedelta(0))

@@ -67,6 +67,7 @@ def test_which_sink_an_address_means(text, sink):
         ("/dev/null/alerts", "not a directory"),
         ("/sys/alerts.ndjson", "permission denied"),
         ("/dev/null", "it is a file"),
+        ("alerts.ndjson?fsync=no", "a plain path takes no options; write file://alerts.ndjson?fsync=..."),
     ],
 )
 def test_bad_addresses_are_one_line(text, said):

@@ -180,6 +180,18 @@ def test_sensors_of_nobody_are_counted(publisher: Publisher) -> None:
 
 
 @of(ALL)
+def test_what_is_no_finite_number_is_missing_and_counted(publisher: Publisher) -> None:
+    rows = made_up(30)
+    publisher.publish([*rows[:7], {**rows[7], "x": float("inf")}, *rows[8:]])
+    publisher.finish()
+    source = opened(publisher)
+    got = drain(source, 30)
+    assert_frame_equal(by_asset(got.frame), by_asset(expected([*rows[:7], {**rows[7], "x": None}, *rows[8:]])))
+    assert sum(part.mended for part in got.parts) == 1
+    source.close()
+
+
+@of(ALL)
 def test_the_lag_is_told_or_unknown(publisher: Publisher) -> None:
     publisher.publish(made_up(20))
     publisher.finish()

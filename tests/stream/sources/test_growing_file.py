@@ -218,6 +218,14 @@ def test_options_that_make_no_sense(tmp_path: Path, address: str, said: str) -> 
         take(open_at("file://" + address.format(path)))
 
 
+def test_a_plain_path_takes_no_options(path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"takes no options; write file:///.*readings\.ndjson\?follow=\.\.\.$"):
+        open_source(f"{path}?follow=no", SHAPE)
+    odd = path.with_name("readings?follow=no")
+    odd.write_bytes(b"")
+    open_source(str(odd), SHAPE).close()
+
+
 def test_what_cannot_grow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="write replay://"):
         open_source(str(tmp_path / "readings.parquet"), SHAPE)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,12 @@ from tocsin.fleet.models import ModelTable
 from tocsin.insights.base import Store
 from tocsin.insights.recorder import Changes
 from tocsin.stream.adapting import drifts, requests
-from tocsin.stream.adapting.night import Made, Nightly
+from tocsin.stream.adapting.context import Context
+from tocsin.stream.adapting.night import Made
 from tocsin.stream.adapting.nights import Measured, Nights
 from tocsin.stream.adapting.requests import Request
 from tocsin.stream.adapting.versions import Versions, sweep, trial_put, trials
-from tocsin.stream.identity import models_in, other
-from tocsin.stream.journal import Journal
+from tocsin.stream.identity import differing, identity, models_in
 from tocsin.stream.live import Live
 from tocsin.stream.roster import Roster
 
@@ -33,74 +31,34 @@ LOOK = 1.0
 """Seconds between two looks for requests, and at the fleet's folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adapting:
-    """What may change a stream's models.
-
-    Parameters
-    ----------
-    nightly : Nightly, optional
-        When and how they are learned anew.
-    beside : Path, optional
-        What the folders of past readings and former models are called, before ``-history`` and ``-fleets``; without it
-        there are neither nights nor ways back.
-    fleet : Path, optional
-        The fleet's folder: models that are saved there take over.
-    """
-
-    nightly: Nightly | None = None
-    beside: Path | None = None
-    fleet: Path | None = None
-
-
 class Adaptation:
     """What the runner asks between two batches, and with each commit.
 
     Parameters
     ----------
+    context : Context
     store : Store
-    fleet : Fleet
     live : Live
         Its models are changed here.
-    journal : Journal
-        Keeps entries until they are in the history.
-    adapting : Adapting
     budget : Budget or None
-    say : callable
-        Is given a line of news.
-    long : bool
-        Whether a reading holds one sensor's value.
 
     Raises
     ------
     ParameterError
         If the detector cannot be learned as is asked.
+    FleetError
+        If a night has no folder for past readings.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        fleet: Fleet,
-        live: Live,
-        journal: Journal,
-        adapting: Adapting,
-        budget: Budget | None,
-        say: Callable[[str], None],
-        *,
-        long: bool = False,
-    ) -> None:
-        self._store, self._fleet, self._live, self._journal, self._say = store, fleet, live, journal, say
-        self._adapting, self._budget = adapting, budget
+    def __init__(self, context: Context, store: Store, live: Live, budget: Budget | None) -> None:
+        adapting = context.adapting
+        self._store, self._live, self._budget, self._adapting = store, live, budget, adapting
+        self._fleet, self._journal, self._say = context.fleet, context.journal, context.say
         self._versions = Versions()
         self._roster = Roster()
         self._found = live.found = list[drifts.Found]()
-        nightly, beside = adapting.nightly, adapting.beside
-        self._fleets = None if beside is None else beside.with_name(f"{beside.name}-fleets")
-        self._nights: Nights | None = None
-        if nightly is not None:
-            if beside is None or self._fleets is None:
-                raise FleetError("a stream that learns at night needs a folder for past readings; say which")
-            self._nights = Nights(fleet, journal, nightly, beside, self._fleets, say, long=long)
+        self._fleets = adapting.fleets
+        self._nights = None if adapting.nightly is None else Nights(context, adapting.nightly)
         self._puts: list[tuple[bytes, bytes]] = []
         self._deletes: list[bytes] = []
         self._dirty = False
@@ -341,7 +299,7 @@ class Adaptation:
             return False
         try:
             fleet = Fleet.load(folder)
-            differs = other(fleet, self._fleet)
+            differs = differing(identity(fleet), identity(self._fleet))
             if differs is not None:
                 raise FleetError(f"it has {differs}")
             version = versions.last + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,73 +15,20 @@ from numpy.typing import NDArray
 
 from tocsin.detectors.base import Detector
 from tocsin.detectors.drift import Drift, dependence, drift, sketched
-from tocsin.errors import ParameterError, TocsinError
+from tocsin.errors import TocsinError
 from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.fleet.pipeline import Pipeline
 from tocsin.panel import Panel
 from tocsin.stream.adapting.history import STAMP, History
-from tocsin.stream.adapting.nightly import How, integrate
+from tocsin.stream.adapting.nightly import DAY, MOST, Nightly, integrate
 from tocsin.stream.adapting.policy import own_models
 from tocsin.stream.adapting.regimes import adopt
 from tocsin.stream.adapting.trial import trial
-from tocsin.stream.adapting.verdict import Bounds
 
-DAY = 86_400_000_000_000
-MOST = 5_000_000
-"""How many rows of the history a trial judges at the most; of a larger fleet it watches some assets, evenly."""
 NAMED = 20
 """Of how many assets it is kept how many rows were held back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nightly:
-    """When and how models are learned anew while a stream runs.
-
-    Parameters
-    ----------
-    at : datetime.time, default 2 am
-        When, in UTC by the readings' own time.
-    how : {"update", "refit"}, default "update"
-        Whether models learn the day on, or are learned anew from a window.
-    window : timedelta, default 14 days
-        From how much of each asset's readings models are learned anew.
-    block : int, default 144
-        How many rows are held against the models at work together; they should span what repeats itself.
-    judged : timedelta, default 7 days
-        How much of the past a trial judges, at most `MOST` rows.
-    bounds : Bounds
-        Inside which new models take over by themselves.
-    drifting : float, optional
-        An extra night comes when more than this share of all assets has drifted.
-    keep : timedelta, default 15 days
-        How long past readings are kept.
-    size : int, default 50 GB
-        How many bytes of them are kept at the most.
-    """
-
-    at: datetime.time = datetime.time(2, 0)
-    how: How = "update"
-    window: datetime.timedelta = datetime.timedelta(days=14)
-    block: int = 144
-    judged: datetime.timedelta = datetime.timedelta(days=7)
-    bounds: Bounds = field(default_factory=Bounds)
-    drifting: float | None = None
-    keep: datetime.timedelta = datetime.timedelta(days=15)
-    size: int = 50_000_000_000
-
-    def check(self, detector: Detector) -> None:
-        """Raise a `ParameterError` if a detector cannot be learned so."""
-        if self.how == "update" and not detector.incremental:
-            raise ParameterError(f"{type(detector).__name__} cannot learn from new rows alone; refit it at night")
-        if self.drifting is not None and not 0.0 < self.drifting < 1.0:
-            raise ParameterError(f"the share of assets that have drifted must be between 0 and 1, not {self.drifting}")
-
-    def night_of(self, mark: int) -> int:
-        """Return which night the hour was last passed in, at a mark in nanoseconds of event time."""
-        at = self.at
-        return (mark - ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000_000) // DAY
 
 
 @dataclass(frozen=True, slots=True)

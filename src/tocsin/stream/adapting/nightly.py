@@ -1,10 +1,10 @@
-"""What comes of a night: challengers of the models at work, which have learned the day, or a window, beside them."""
+"""When models learn at night, and what comes of it: challengers of those at work, which have learned beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import time, timedelta
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,9 +23,63 @@ from tocsin.kernels import drift as kernels
 from tocsin.models import Models, Ragged
 from tocsin.panel import Panel
 from tocsin.stream.adapting.policy import LEARNED, REFERENCE, Rule, cuts, own_models, verdicts
+from tocsin.stream.adapting.verdict import Bounds
 
 How = Literal["update", "refit"]
 Flags = NDArray[np.bool_]
+
+DAY = 86_400_000_000_000
+MOST = 5_000_000
+"""How many rows of the history a trial judges at the most; of a larger fleet it watches some assets, evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nightly:
+    """When and how models are learned anew while a stream runs.
+
+    Parameters
+    ----------
+    at : time, default 2 am
+        When, in UTC by the readings' own time.
+    how : {"update", "refit"}, default "update"
+        Whether models learn the day on, or are learned anew from a window.
+    window : timedelta, default 14 days
+        From how much of each asset's readings models are learned anew.
+    block : int, default 144
+        How many rows are held against the models at work together; they should span what repeats itself.
+    judged : timedelta, default 7 days
+        How much of the past a trial judges, at most `MOST` rows.
+    bounds : Bounds
+        Inside which new models take over by themselves.
+    drifting : float, optional
+        An extra night comes when more than this share of all assets has drifted.
+    keep : timedelta, default 15 days
+        How long past readings are kept.
+    size : int, default 50 GB
+        How many bytes of them are kept at the most.
+    """
+
+    at: time = time(2, 0)
+    how: How = "update"
+    window: timedelta = timedelta(days=14)
+    block: int = 144
+    judged: timedelta = timedelta(days=7)
+    bounds: Bounds = field(default_factory=Bounds)
+    drifting: float | None = None
+    keep: timedelta = timedelta(days=15)
+    size: int = 50_000_000_000
+
+    def check(self, detector: Detector) -> None:
+        """Raise a `ParameterError` if a detector cannot be learned so."""
+        if self.how == "update" and not detector.incremental:
+            raise ParameterError(f"{type(detector).__name__} cannot learn from new rows alone; refit it at night")
+        if self.drifting is not None and not 0.0 < self.drifting < 1.0:
+            raise ParameterError(f"the share of assets that have drifted must be between 0 and 1, not {self.drifting}")
+
+    def night_of(self, mark: int) -> int:
+        """Return which night the hour was last passed in, at a mark in nanoseconds of event time."""
+        at = self.at
+        return (mark - ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000_000) // DAY
 
 
 @dataclass(frozen=True, slots=True, eq=False)

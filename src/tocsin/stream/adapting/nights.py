@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 import numpy as np
 
-from tocsin.errors import TocsinError
-from tocsin.fleet.fleet import Fleet
+from tocsin.errors import FleetError, TocsinError
 from tocsin.fleet.models import ModelTable
 from tocsin.stream.adapting import drifts
+from tocsin.stream.adapting.context import Context
 from tocsin.stream.adapting.history import History
-from tocsin.stream.adapting.night import DAY, Made, Night, Nightly, Task
+from tocsin.stream.adapting.night import Made, Night, Task
+from tocsin.stream.adapting.nightly import DAY, Nightly
 from tocsin.stream.adapting.versions import Versions
-from tocsin.stream.journal import Journal
 from tocsin.stream.roster import Roster
 
 RETRY = 10.0
@@ -52,38 +51,27 @@ class Nights:
 
     Parameters
     ----------
-    fleet : Fleet
-    journal : Journal
-        Keeps entries until they are in the history.
+    context : Context
     nightly : Nightly
-    beside, fleets : Path
-        What the folder of past readings is called before ``-history``, and where versions are saved.
-    say : callable
-        Is given a line of news.
-    long : bool
-        Whether a reading holds one sensor's value.
 
     Raises
     ------
     ParameterError
         If the detector cannot be learned as is asked.
+    FleetError
+        If there is no folder for past readings.
     """
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        journal: Journal,
-        nightly: Nightly,
-        beside: Path,
-        fleets: Path,
-        say: Callable[[str], None],
-        *,
-        long: bool,
-    ) -> None:
+    def __init__(self, context: Context, nightly: Nightly) -> None:
+        fleet, folder, fleets = context.fleet, context.adapting.history, context.adapting.fleets
+        if folder is None or fleets is None:
+            raise FleetError("a stream that learns at night needs a folder for past readings; say which")
         nightly.check(fleet.detector)
-        self._journal, self._nightly, self._say, self._stop = journal, nightly, say, Event()
-        folder, age, size = beside.with_name(f"{beside.name}-history"), nightly.keep, nightly.size
-        self._history = History(folder, fleet.features, fleet.dtype, long=long, age=age, size=size)
+        self._journal, self._say = context.journal, context.say
+        self._nightly, self._stop = nightly, Event()
+        self._history = History(
+            folder, fleet.features, fleet.dtype, long=context.long, age=nightly.keep, size=nightly.size
+        )
         self._night = Night(fleet, self._history, nightly, fleets, self._stop)
         self._versions, self._roster = Versions(), Roster()
         self._marks: list[int] = []

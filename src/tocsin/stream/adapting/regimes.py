@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 
 from tocsin.detectors.anchor import PREFIX as ANCHOR
 from tocsin.detectors.base import Detector
-from tocsin.errors import ParameterError
 from tocsin.models import Models
 from tocsin.panel import Panel
 from tocsin.stream.adapting.policy import REFERENCE, vouched
@@ -60,22 +58,3 @@ def adopt(detector: Detector, models: Models, panel: Panel) -> Models:
     place = np.arange(len(models))
     place[chosen] = len(models) + np.arange(len(chosen))
     return Models.concat([models, learned]).take(place)
-
-
-def half_life_of(duration: timedelta, every: timedelta) -> float:
-    """Return the half-life in rows that is one in time, for rows that come `every` so often.
-
-    Examples
-    --------
-    >>> half_life_of(timedelta(days=7), timedelta(minutes=10))
-    1008.0
-
-    Raises
-    ------
-    ParameterError
-        If either is not positive.
-    """
-    for what, given in (("half-life", duration), ("time between rows", every)):
-        if given <= timedelta(0):
-            raise ParameterError(f"the {what} must be above 0, not {given}")
-    return duration / every

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from tocsin.stream.decoding.base import Decoded, Form, Gathering
-from tocsin.stream.decoding.readings import as_json, fields_of
+from tocsin.stream.decoding.readings import as_json, fields_of, holds_numbers
 
 
 class ArrowBatches(Form):
@@ -49,7 +49,7 @@ class ArrowBatches(Form):
         table = opened.read_all()
         known = set(fields_of(self.shape))
         if not self.shape.long:
-            numbers = [field.name for field in table.schema if field.name not in known and _is_number(field.type)]
+            numbers = [field.name for field in table.schema if field.name not in known and holds_numbers(field.type)]
             gathering.count(dict.fromkeys(numbers, table.num_rows))
         needed = table.select([name for name in table.column_names if name in known])
         needed.validate(full=True)
@@ -63,7 +63,3 @@ class ArrowBatches(Form):
         if not table.width:  # without columns Polars forgets how many rows there were
             table = pl.DataFrame({"": pl.repeat(None, len(of), dtype=pl.Null, eager=True)})
         gathering.add(table, of, lambda row: as_json(table, row))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -9,7 +9,7 @@ import polars as pl
 
 from tocsin.errors import ColumnError, ParameterError, did_you_mean
 from tocsin.stream.decoding.base import Decoded, Gathering, divide
-from tocsin.stream.decoding.readings import Fault, Rows, fields_of, shown
+from tocsin.stream.decoding.readings import Fault, Rows, fields_of, is_number, shown
 from tocsin.stream.sources.base import Shape
 from tocsin.tables.delimiters import SPACES, sniff
 
@@ -132,7 +132,7 @@ class CsvLines:
         self._fresh = False
         if isinstance(row, Fault):
             return {}
-        return {self._names[i]: data.count(b"\n") for i in self._others if _is_number(row[i])}
+        return {self._names[i]: data.count(b"\n") for i in self._others if is_number(row[i] or "")}
 
 
 def check_columns(names: list[str], shape: Shape, where: str) -> None:
@@ -150,10 +150,3 @@ def _lines(data: bytes) -> list[bytes]:
 
 def _no_origins(count: int) -> Rows:
     return np.zeros(count, np.int64)
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        return text is not None and float(text) is not None
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from tocsin.stream.decoding.times import AHEAD, EARLIEST, latest, nanoseconds
@@ -210,7 +211,7 @@ def fault_of(row: dict[str, object], shape: Shape, *, text_numbers: bool = False
             return Fault(f"{role} {name!r} is {_kind(row[name])}")
     for name in [shape.value or ""] if shape.long else shape.features:
         value = row.get(name)
-        number = isinstance(value, str) and _is_number(value)
+        number = isinstance(value, str) and is_number(value)
         if value is not None and not isinstance(value, bool | int | float | Decimal) and not (number and text_numbers):
             hint = "; write numbers without quotes" if number else ""
             return Fault(f"{name!r} is {_kind(value)}{hint}")
@@ -235,12 +236,18 @@ def _kind(value: object) -> str:
     return "nested" if isinstance(value, dict) else shown(value)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text holds a number."""
     try:
         float(text)
     except ValueError:
         return False
     return True
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether a column of a type may be a sensor."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def as_json(table: pl.DataFrame, row: int) -> bytes:

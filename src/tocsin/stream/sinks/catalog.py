@@ -24,8 +24,9 @@ def sink_of(address: Address) -> type[Sink]:
     Raises
     ------
     ParameterError
-        If there is none.
+        If there is none, or a plain path has options.
     """
+    address.check_path()
     for named in (True, False):
         for member in sinks():
             if (address.scheme in member.schemes) is named and member.takes(address):

@@ -17,7 +17,7 @@ from tocsin.errors import DataError
 from tocsin.stream.decoding.base import Gathering
 from tocsin.stream.decoding.csv_lines import CsvLines, check_columns
 from tocsin.stream.decoding.decoder import Decoder
-from tocsin.stream.decoding.readings import as_json, fields_of
+from tocsin.stream.decoding.readings import as_json, fields_of, holds_numbers
 from tocsin.stream.sources.base import Fetched, Shape
 from tocsin.stream.sources.local import FILE_KEY, LineBlocks, fetched
 from tocsin.tables.failures import plain_errors
@@ -121,7 +121,7 @@ class _Columns(Arrived):
         fields = set(fields_of(shape))
         self._needed = [name for name in self._schema.names if name in fields]
         others = [] if shape.long else [field for field in self._schema if field.name not in fields]
-        self._strange = [field.name for field in others if _is_number(field.type)]
+        self._strange = [field.name for field in others if holds_numbers(field.type)]
         self._row_bytes = path.stat().st_size / max(self._total, 1)
         self._batches = self._from(at)
         self._batch: pl.DataFrame | None = None
@@ -197,7 +197,3 @@ class _Arrow(_Columns):
 
     def close(self) -> None:
         self._mapped.close()
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

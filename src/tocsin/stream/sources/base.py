@@ -85,6 +85,26 @@ class Fetched:
     mended: int = 0
 
 
+def joined(parts: Sequence[Fetched]) -> Fetched:
+    """Return what was fetched in several calls of one source as one; the last call says where the source goes on."""
+    if len(parts) == 1:
+        return parts[0]
+    strange: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.strange.items():
+            strange[name] = strange.get(name, 0) + count
+    stamps = [part.newest for part in parts if part.newest is not None]
+    return Fetched(
+        pl.concat([part.frame for part in parts]),
+        parts[-1].positions,
+        sum(part.size for part in parts),
+        [letter for part in parts for letter in part.dead],
+        max(stamps, default=None),
+        strange,
+        sum(part.mended for part in parts),
+    )
+
+
 class Source(ABC):
     """Readings as they come. The runner opens it, seeks once, then polls; it commits what it is told is safe.
 

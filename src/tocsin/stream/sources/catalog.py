@@ -23,9 +23,10 @@ def open_source(text: str, shape: Shape) -> Source:
     Raises
     ------
     ParameterError
-        If nothing serves its scheme; see `Source.open` for what else may be wrong.
+        If nothing serves its scheme, or a plain path has options; see `Source.open` for what else may be wrong.
     """
     address, known = Address.of(text), sources()
+    address.check_path()
     if address.scheme not in known:
         raise ParameterError(f"no source {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
     return known[address.scheme].open(address, shape)

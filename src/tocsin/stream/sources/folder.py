@@ -12,7 +12,7 @@ from tocsin.errors import DataError, TocsinError
 from tocsin.stream.decoding.readings import KEPT, nothing
 from tocsin.stream.sources.arrived import Arrived, open_arrived
 from tocsin.stream.sources.base import DeadLetter, Fetched, Positions, Shape, Source
-from tocsin.stream.sources.local import choice, largest, local_path, number
+from tocsin.stream.sources.local import largest, local_path, number
 from tocsin.tables.files import nothing_there
 from tocsin.urls import Address
 
@@ -65,7 +65,7 @@ class Folder(Source):
     def __init__(self, address: Address, shape: Shape) -> None:
         address.check_options({"settle", "follow", "separator", "largest"})
         self._settle = number(address, "settle", 1.0)
-        self._follow = choice(address, "follow", ("yes", "no")) == "yes"
+        self._follow = address.choice("follow", "yes", "no") == "yes"
         self._separator, self._largest = address.options.get("separator"), largest(address)
         self._path, self._shape = local_path(address), shape
         if not self._path.exists():

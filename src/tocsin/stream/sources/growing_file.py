@@ -15,7 +15,7 @@ from tocsin.stream.decoding.csv_lines import CsvLines
 from tocsin.stream.decoding.decoder import Decoder
 from tocsin.stream.decoding.readings import nothing
 from tocsin.stream.sources.base import DeadLetter, Fetched, Positions, Shape, Source
-from tocsin.stream.sources.local import FILE_KEY, PAUSE, LineBlocks, choice, fetched, largest, local_path
+from tocsin.stream.sources.local import FILE_KEY, PAUSE, LineBlocks, fetched, largest, local_path
 from tocsin.tables.files import format_of_suffix, nothing_there, stem
 from tocsin.urls import Address
 
@@ -53,8 +53,8 @@ class GrowingFile(Source):
 
     def __init__(self, address: Address, path: Path, shape: Shape) -> None:
         address.check_options({"follow", "separator", "largest", "gone"})
-        self._follow = choice(address, "follow", ("yes", "no")) == "yes"
-        self._begin_if_gone = choice(address, "gone", ("error", "begin")) == "begin"
+        self._follow = address.choice("follow", "yes", "no") == "yes"
+        self._begin_if_gone = address.choice("gone", "error", "begin") == "begin"
         self._separator = address.options.get("separator")
         self._largest = largest(address)
         self._path = path

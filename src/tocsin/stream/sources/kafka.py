@@ -21,7 +21,6 @@ from tocsin.stream.kafka import (
     PATIENCE,
     Complaints,
     KafkaTrouble,
-    choice,
     let_go,
     names_of,
     partitions_of,
@@ -73,16 +72,18 @@ class KafkaSource(Source):
 
     schemes: ClassVar[tuple[str, ...]] = ("kafka",)
 
-    def __init__(self, kafka: ModuleType, consumer: Consumer, decoder: Decoder, address: Address) -> None:
+    def __init__(
+        self, kafka: ModuleType, consumer: Consumer, complaints: Complaints, decoder: Decoder, address: Address
+    ) -> None:
         self._kafka, self._consumer, self._decoder = kafka, consumer, decoder
         self._where = f"kafka://{address.host}"
         _, self._topic = names_of(address)
         self._wanted = _numbers(address.options.get("partitions"))
-        self._from_end = choice(address.options, "start", ("earliest", "latest"), "earliest") == "latest"
+        self._from_end = address.choice("start", "earliest", "latest") == "latest"
         self._there: set[int] = set()
-        self._skips = choice(address.options, "lost", ("error", "skip"), "error") == "skip"
-        self._keys = choice(address.options, "key", ("payload", "message"), "payload") == "message"
-        self._complaints = Complaints()
+        self._skips = address.choice("lost", "error", "skip") == "skip"
+        self._keys = address.choice("key", "payload", "message") == "message"
+        self._complaints = complaints
         self._next: dict[int, int] = {}
         self._unplaced: set[int] = set()
         self._adrift: set[int] = set()
@@ -96,9 +97,9 @@ class KafkaSource(Source):
         made |= {name: value for name, value in address.options.items() if "." in name}
         if "name" in address.options:
             made["group.instance.id"] = address.options["name"]
-        form = choice(address.options, "format", ("json", "avro", "arrow"), "json")
+        form = address.choice("format", "json", "avro", "arrow")
         schema = address.options.get("schema")
-        by_message = address.options.get("key") == "message"
+        by_message = address.choice("key", "payload", "message") == "message"
         if by_message and shape.key is None:
             raise ParameterError("key=message needs a fleet with a key; this one is of one asset")
         decoder = Decoder(_without_key(shape) if by_message else shape, form, schema=schema)
@@ -109,8 +110,7 @@ class KafkaSource(Source):
         except (kafka.KafkaException, ValueError, TypeError) as error:
             raise refused(error) from None
         try:
-            source = cls(kafka, consumer, decoder, address)
-            source._complaints = complaints
+            source = cls(kafka, consumer, complaints, decoder, address)
             source._check(partitions_of(consumer, source._topic, source._where, complaints, kafka.KafkaException))
         except BaseException:
             let_go(consumer.close)
@@ -297,6 +297,7 @@ class KafkaSource(Source):
             dead,
             max(message.timestamp()[1] for message in last.values()) / 1_000,
             decoded.strange,
+            decoded.mended,
         )
 
     def committed(self, positions: Positions) -> None:

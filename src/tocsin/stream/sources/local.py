@@ -45,14 +45,6 @@ def local_name(address: Address) -> str:
     return name
 
 
-def choice(address: Address, name: str, choices: tuple[str, ...]) -> str:
-    """Return an option that is one of a few words, the first of which is meant where it is not given."""
-    value = address.options.get(name, choices[0])
-    if value not in choices:
-        raise ParameterError(f"{name}={value} makes no sense; {name} is {' or '.join(choices)}")
-    return value
-
-
 def number(address: Address, name: str, default: float, *, least: float = 0.0) -> float:
     """Return an option that is a number."""
     text = address.options.get(name)

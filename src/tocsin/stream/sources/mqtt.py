@@ -198,6 +198,7 @@ class MqttSource(Source):
             decoded.dead,
             None,
             decoded.strange,
+            decoded.mended,
         )
 
     def committed(self, positions: Positions) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from time import monotonic
 from typing import ClassVar
 
 from tocsin.errors import DataError
@@ -56,8 +57,6 @@ class StandardInput(Source):
 
     def poll(self, most: int, wait: float) -> Fetched | None:
         """Return the lines that are there."""
-        from time import monotonic
-
         deadline = monotonic() + wait
         while not (self._ended or self._closed):
             start = self._blocks.offset
