@@ -91,7 +91,7 @@ class Case:
             self._begins(self.last, ASKING if self.last else 0)  # it is done before the first row
         if self.kind == "night":
             gates[40 * ASSETS], frame = (
-                partial(self._passes, NIGHT, judged(store)),
+                partial(self._passes, NIGHT, lambda: self._over(store)),
                 table(0.35, 4, DAY - 36, {"pump 2": 30}),
             )
         else:
@@ -140,6 +140,11 @@ class Case:
         if not self._passes(answers + 1, lambda: answers >= many) and not requests.asked(store)[0]:
             requests.ask(store, *[ask for asked in ASKED[self.kind].values() for ask in asked][answers])
         return answers >= many
+
+    def _over(self, store: Store) -> bool:
+        """Return whether a night is over, and drift was measured."""
+        known = versions.Versions.load(store)
+        return judged(store)() and known is not None and known.measuring is None
 
     def _waits(self, store: Store) -> bool:
         """Return whether something is asked of the stream that it has not done yet."""
