@@ -11,6 +11,7 @@ import pytest
 import redis as client
 
 from tests.services import redis
+from tests.services.servers import certify
 from tocsin.errors import ParameterError, StoreBusyError, StoreError, StoreFullError, UnavailableError
 from tocsin.insights.base import FORMAT_VERSION, Span, Store
 
@@ -124,6 +125,30 @@ def test_by_socket_and_by_valkey(server: redis.Server, opened: Open):
         opened("unix:///none.sock")
 
 
+def test_by_tls_only_whoever_is_trusted(tmp_path: Path, opened: Open):
+    certificate, key = certify(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger, _ = certify(tmp_path / "other")
+    port = redis.free_port()
+    files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate]
+    with redis.running(tmp_path, "--tls-port", str(port), *map(str, files), "--tls-auth-clients", "no"):
+        address = f"rediss://127.0.0.1:{port}/0"
+        store = opened(f"{address}?ca={certificate}")
+        with store.alone("stream"):
+            store.commit([(b"a", b"1")])
+        assert opened(f"{address}?ca={certificate}", write=False).get(b"a") == b"1"
+        for other in (address, f"{address}?ca={stranger}"):
+            with pytest.raises(StoreError, match=r"certificate that is not trusted; name who is with \?ca=") as caught:
+                opened(other)
+            assert not isinstance(caught.value, UnavailableError), "it would be waited for in vain"
+        with pytest.raises(UnavailableError, match="does not answer"):
+            opened(f"redis://127.0.0.1:{port}/0")
+    (tmp_path / "empty.pem").write_text("")
+    for name, why in (("none.pem", "No such file"), ("empty.pem", "it holds no certificate")):
+        with pytest.raises(ParameterError, match=rf"cannot read who is trusted from \?ca=.*{name}: {why}"):
+            opened(f"{address}?ca={tmp_path / name}")
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -132,6 +157,7 @@ def test_by_socket_and_by_valkey(server: redis.Server, opened: Open):
         ("redis://localhost/0?lease=soon", "is no duration"),
         ("redis://localhost/0?lease=2h", "a lease lasts from 100ms to 1h"),
         ("redis://localhost/0?db=1", "no option 'db'"),
+        ("redis://localhost/0?ca=file.pem", "no option 'ca'"),
     ],
 )
 def test_addresses_that_make_no_sense(address: str, said: str, opened: Open):

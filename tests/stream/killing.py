@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +59,18 @@ def child(folder: Path, name: str, pipe: int) -> None:
     run(Fleet.load(folder / "fleet"), source, folder / name, Drawer(folder / f"{name}.ids"))
 
 
-def forked(folder: Path, name: str) -> tuple[int, int]:
-    """Return the process that runs a stream, and what it writes to once it reads."""
+def forked(work: Callable[[int], None]) -> tuple[int, int]:
+    """Return a process that does some work, and the end of the pipe that the work may write to."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
         code = 1
         try:
             os.close(reading)
-            child(folder, name, writing)
+            work(writing)
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(writing)
@@ -81,7 +86,7 @@ def main() -> None:
     warm(Fleet.load(folder / "fleet"))
     for name in ("straight", "killed"):
         while True:
-            process, pipe = forked(folder, name)
+            process, pipe = forked(partial(child, folder, name))
             begun = os.read(pipe, 1)
             os.close(pipe)
             if begun and name == "killed" and kills < KILLS:

@@ -17,7 +17,7 @@ from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights.base import Span, Store
 from tocsin.insights.catalog import open_store
-from tocsin.stream.batch import Batch
+from tocsin.stream.batch import Batch, Watcher
 from tocsin.stream.learning import Learning
 from tocsin.stream.options import Options
 from tocsin.stream.outbox import Outbox, Target
@@ -45,8 +45,8 @@ def readings(assets: int, rows: int, seed: int, begin: int = 0) -> pl.DataFrame:
     return frame.with_columns(flow=pl.when(pl.int_range(pl.len()) % 37 == 0).then(None).otherwise("flow"))
 
 
-def trained(features: Sequence[str] | None = None) -> Fleet:
-    history = readings(5, 300, seed=1).with_columns(pl.from_epoch("time", "ns"))
+def trained(features: Sequence[str] | None = None, seed: int = 1) -> Fleet:
+    history = readings(5, 300, seed).with_columns(pl.from_epoch("time", "ns"))
     recipe = Recipe([Smooth("ewma"), Window(5, ["mean", "max"])])
     detector = ECOD(half_life=500.0)
     return Fleet(detector, key="key", time="time", features=features, recipe=recipe).fit(history, threads=1)
@@ -137,6 +137,28 @@ class _Halt:
             self.runner.stop()
 
 
+def runner_of(
+    fleet: Fleet,
+    source: Source,
+    store: Store,
+    outbox: Outbox,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    watchers: Sequence[Watcher] = (),
+    budget: str | None = None,
+    learning: Learning | None = None,
+    **options: Any,
+) -> Runner:
+    """Return what runs a stream, with models that learn soon."""
+    settings = Options(
+        learning=learning or Learning(first=100, least=32),
+        linger=0.0,
+        budget=None if budget is None else Budget.of(budget, quiet=30.0),
+        **options,
+    )
+    return Runner(fleet, source, store, outbox, settings, say, watchers)
+
+
 def run(
     fleet: Fleet,
     source: Frames,
@@ -144,22 +166,14 @@ def run(
     sink: Sink,
     *,
     say: Callable[[str], None] = lambda line: None,
-    budget: str | None = None,
-    learning: Learning | None = None,
     **options: Any,
 ) -> list[Batch]:
-    """Run a stream to its end, or until its source halts it."""
+    """Run a stream to its end, or until its source halts it; see `runner_of` for the options."""
     store = where if isinstance(where, Store) else open_store(str(where), write=True)
     outbox = Outbox(store, [Target("drawer", b"drawer", lambda: sink)], say)
     outbox.start()
     halt = _Halt(source)
-    settings = Options(
-        learning=learning or Learning(first=100, least=32),
-        linger=0.0,
-        budget=None if budget is None else Budget.of(budget, quiet=30.0),
-        **options,
-    )
-    halt.runner = Runner(fleet, source, store, outbox, settings, say, [halt])
+    halt.runner = runner_of(fleet, source, store, outbox, say=say, watchers=[halt], **options)
     try:
         halt.runner.run()
         assert outbox.drain(10.0)
@@ -168,6 +182,17 @@ def run(
         if store is not where:
             store.close()
     return halt.batches
+
+
+def models(fleet: Fleet, where: Path, **options: Any) -> pa.Table:
+    """Return the models that a stream would go on with; see `runner_of` for the options."""
+    store = open_store(str(where), write=True)
+    runner = runner_of(fleet, Frames(readings(1, 1, seed=0), [1]), store, Outbox(store, [], print), **options)
+    runner.resume()
+    known = np.flatnonzero(runner.live.arena.numbers["known"])
+    found = runner.live.models(known, pa.array([str(slot) for slot in known])).table
+    store.close()
+    return found
 
 
 def contents(where: Path) -> dict[bytes, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Lock
 from typing import Any, Self
 
@@ -26,6 +27,10 @@ SYNC = {
 }
 """What LMDB is told for each way to be safe from a loss of power."""
 READERS, CHECK_EVERY = 512, 256
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the operating system says if a file cannot grow."""
+AT_ONCE = 2**18
+"""The most bytes that LMDB writes in one call."""
 _FORMAT, _DATA = b"format", b"data"
 
 
@@ -141,7 +146,7 @@ class LMDB(Store):
         except lmdb.BadValsizeError:
             raise StoreError(f"the store {self._path} takes keys of 1 to 511 bytes") from None
         except lmdb.Error as error:
-            if _code(error) in (errno.ENOSPC, errno.EDQUOT):
+            if _code(error) in FULL or (_code(error) == errno.EIO and not _has_room(self._path)):
                 raise StoreFullError(f"no space is left on the disk of the store {self._path}") from None
             raise StoreError(f"cannot write to the store {self._path}: {_said(error)}") from None
         self._commits += 1
@@ -300,6 +305,16 @@ def _walk(transaction: Any, span: Span, most: int | None, *, backwards: bool) ->
 
 def _used(stat: dict[str, int]) -> int:
     return (stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) * stat["psize"]
+
+
+def _has_room(path: Path) -> bool:
+    """Return whether a store's file could grow: a write that ends early for want of room is to LMDB a broken disk."""
+    end = (path / "data.mdb").stat().st_size
+    try:
+        with TemporaryFile(dir=path) as probe:
+            return os.pwrite(probe.fileno(), bytes(AT_ONCE), end) == AT_ONCE
+    except OSError as error:
+        return error.errno not in FULL
 
 
 def _code(error: Exception) -> int:

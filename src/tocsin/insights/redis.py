@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -43,7 +44,8 @@ class Redis(Store):
     def open(cls, address: Address, *, write: bool = False) -> Self:
         """Connect, and see that what is there is a store or, to be written, nothing; see `Store.open`."""
         socketed = address.scheme == "unix"
-        address.check_options(["lease", "prefix", *(["db"] if socketed else []), "ca"])
+        secure = address.scheme == "rediss"
+        address.check_options(["lease", "prefix", *(["db"] if socketed else []), *(["ca"] if secure else [])])
         number = address.options.get("db", "0") if socketed else address.path or "0"
         if not number.isdigit():
             raise ParameterError(f"{address}: the number of a database, such as /0, not {number!r}, follows the host")
@@ -54,8 +56,8 @@ class Redis(Store):
         else:
             host, port = _host(address)
             how |= {"host": host, "port": port}
-        if address.scheme == "rediss":
-            how |= {"ssl": True, "ssl_ca_certs": address.options.get("ca")}
+        if secure:
+            how |= {"ssl": True, "ssl_ca_certs": _trusted(address)}
         backoff, retry = need("redis.backoff", "stream", "Redis"), need("redis.retry", "stream", "Redis")
         client = _redis().Redis(**how, retry=retry.Retry(backoff.NoBackoff(), 0), socket_timeout=30)
         store = cls(client, str(address), address.options.get("prefix", "tocsin"), lease)
@@ -279,6 +281,10 @@ class Redis(Store):
         except (redis.exceptions.OutOfMemoryError, redis.exceptions.ExecAbortError):
             raise StoreFullError(f"{self._where} is full: raise its maxmemory, or keep less") from None
         except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, OSError) as error:
+            if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
+                raise StoreError(
+                    f"{self._where} has a certificate that is not trusted; name who is with ?ca=file.pem"
+                ) from None
             raise UnavailableError(f"{self._where} does not answer: {_cause(error)}") from None
         except redis.RedisError as error:
             said = str(error).split(":")[-1].strip() if "Command #" in str(error) else str(error)
@@ -310,6 +316,19 @@ def _host(address: Address) -> tuple[str, int]:
     if not port.isdigit():
         raise ParameterError(f"{address}: {port!r} is no port")
     return host.strip("[]") or "localhost", int(port)
+
+
+def _trusted(address: Address) -> str | None:
+    """Return the file of certificates that a server's must come from, None for those of the system."""
+    path = address.options.get("ca")
+    if path is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ParameterError(f"cannot read who is trusted from ?ca={path}: {why}") from None
+    return path
 
 
 def _seconds(text: str) -> float:

@@ -230,7 +230,7 @@ class Runner:
             before, rows = rows.until(int(row) - start)
             if len(before.slots):
                 yield before
-            start = int(row)
+            start, self._newest = int(row), int(newest[row])
             self._mark(int(marks[row + 1]) * EPOCH)
         self._newest = int(newest[-1])
         if len(rows.slots):
@@ -258,7 +258,7 @@ class Runner:
 
     def _adapt(self, *, last: bool = False) -> None:
         """Let models change by more than what comes in, and commit."""
-        acts = self._adaptation.due(last=last)
+        acts = self._patiently(partial(self._adaptation.due, last=last), "the store")
         if acts is None:
             return
         self._state.grow()
@@ -295,7 +295,8 @@ class Runner:
             changes.add(watcher.changes())
         changes.add(*self._adaptation.changes(notes, len(roster)))
         if self._retained:
-            changes.add(*self._recorder.retain(self._retained[-1]))
+            retain = partial(self._recorder.retain, self._retained[-1])
+            changes.add(*self._patiently(retain, "the store"))
         kind = type(self._source).__name__
         said = {"fleet": self._identity, "newest": int(self._newest), "source": kind, "positions": self._positions}
         changes.add([self._journal.header(**said)])

@@ -6,9 +6,11 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
+from tocsin.errors import UnavailableError
 from tocsin.insights.base import Store
 from tocsin.insights.records import ops_put
 from tocsin.stream.batch import Batch
@@ -132,7 +134,8 @@ class Watch:
         figures.unlearned, figures.learned = counts.waited, counts.learned
         figures.models = int(np.count_nonzero(live.arena.numbers["known"]))
         figures.waiting = outbox.waiting
-        figures.store_bytes = store.size
+        with suppress(UnavailableError):
+            figures.store_bytes = store.size
         for key in counts.unlearned.keys() - self.unlearned.keys():
             self.unlearned[key] = counts.unlearned[key]
             log("no model", logging.WARNING, asset=key, reason=counts.unlearned[key])

@@ -1,13 +1,20 @@
-"""Made-up pumps with a day of 144 rows, and what befalls them."""
+"""Made-up pumps with a day of 144 rows, and what befalls them; streams that do at once what they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.stream.adapting.changing import learned
+from tocsin.fleet.fleet import Fleet
+from tocsin.insights.base import Store
+from tocsin.insights.catalog import open_store
+from tocsin.stream.adapting import adaptation
 from tocsin.synth import pumps
 
 DAY = 144
@@ -40,3 +47,22 @@ class Pumps:
 @pytest.fixture(scope="session")
 def fleet():
     return Pumps(6, 24)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let streams look for requests between any two batches."""
+    monkeypatch.setattr(adaptation, "LOOK", 0.0)
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Return a fleet of a few pumps, for streams of these."""
+    return learned(tmp_path_factory.mktemp("fleet") / "pumps")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(str(tmp_path / "store"), write=True)
+    yield opened
+    opened.close()

@@ -2,124 +2,43 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
-import pytest
 
+from tests.stream.adapting.changing import (
+    ASSETS,
+    DAY,
+    EVERY,
+    FROZEN,
+    MIDNIGHT,
+    STRICT,
+    Gated,
+    judged,
+    learned,
+    nightly,
+    once,
+    recent,
+    state,
+    table,
+)
 from tests.stream.running import SENSORS, Drawer, Frames, contents, run
-from tocsin import ECOD
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights import ask
 from tocsin.insights.base import Store
 from tocsin.insights.catalog import open_store
-from tocsin.stream.adapting import adaptation, requests, versions
+from tocsin.stream.adapting import requests, versions
 from tocsin.stream.adapting.context import Adapting
 from tocsin.stream.adapting.history import ASSET, TIME
-from tocsin.stream.adapting.nightly import Nightly
 from tocsin.stream.adapting.requests import Request
-from tocsin.stream.adapting.verdict import Bounds, Trial
+from tocsin.stream.adapting.verdict import Trial
 from tocsin.stream.learning import Learning
-from tocsin.stream.sources.base import Fetched
-
-MINUTE = 60_000_000_000
-MIDNIGHT = 1_700_006_400 * 10**9  # of a day
-EVERY = 10 * MINUTE
-DAY = 144
-ASSETS = 4
-FROZEN = Learning(online=False)
-STRICT = Bounds(delay=0.0)  # nobody finds a fault in no time
-LOOSE = Bounds(lasting=10_000, new_alarms=9.0, vanished=1.0, changed=1.0, recall=0.5, recall_of_kind=0.0, delay=9.0)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation, "LOOK", 0.0)
-
-
-def table(days: float, seed: int, begin: int = 0, faults: Mapping[str, int] | None = None) -> pl.DataFrame:
-    """Return readings of a few pumps, every ten minutes; from a row on, some of them are much hotter."""
-    rng, rows = np.random.default_rng(seed), round(days * DAY)
-    places = np.repeat(np.arange(begin, begin + rows), ASSETS)
-    frame = pl.DataFrame(
-        {
-            "key": [f"pump {i}" for i in range(ASSETS)] * rows,
-            "time": MIDNIGHT + places * EVERY,
-            **{name: rng.normal(size=rows * ASSETS) for name in SENSORS},
-        }
-    )
-    for key, row in (faults or {}).items():
-        hot = (pl.col("key") == key) & (pl.col("time") >= MIDNIGHT + (begin + row) * EVERY)
-        frame = frame.with_columns(heat=pl.when(hot).then(pl.col("heat") + 8.0).otherwise("heat"))
-    return frame
-
-
-def learned(path: Path, seed: int = 1, sensors: Sequence[str] = SENSORS) -> Fleet:
-    past = table(7, seed, begin=-7 * DAY).with_columns(pl.from_epoch("time", "ns"))
-    Fleet(ECOD(half_life=500.0), key="key", time="time", features=list(sensors)).fit(past, threads=1).save(path)
-    return Fleet.load(path)
-
-
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    return learned(tmp_path_factory.mktemp("fleet") / "pumps")
-
-
-class Gated(Frames):
-    """A source that does something when it comes to a row, and gives no more until that is true."""
-
-    def __init__(
-        self,
-        frame: pl.DataFrame,
-        gates: Mapping[int, Callable[[], object]],
-        size: int = 96,
-        stop_after: int | None = None,
-    ) -> None:
-        super().__init__(frame, [size], stop_after)
-        self._gates = dict(gates)
-
-    def poll(self, most: int, wait: float) -> Fetched | None:
-        gate = self._gates.get(self._at)
-        if gate is not None and not gate():
-            return None
-        return super().poll(most, wait)
-
-
-def once(action: Callable[[], object]) -> Callable[[], bool]:
-    """Return what does something the first time that it is called, and lets pass at the second."""
-    done: list[object] = []
-
-    def gate() -> bool:
-        if done:
-            return True
-        done.append(action() or True)
-        return False
-
-    return gate
-
-
-def recent(store: Store, key: str) -> float:
-    """Return the mean score of an asset's last day."""
-    found = ask.series(store, key)["mean"].mean()
-    assert isinstance(found, float)
-    return found
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(str(tmp_path / "store"), write=True)
-    yield opened
-    opened.close()
-
 
 # Requests ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_confirmed_regime_is_normal_and_an_unconfirmed_fault_is_not(fleet: Fleet, store: Store) -> None:
+def test_a_confirmed_regime_is_normal_and_an_unconfirmed_fault_is_not(plant: Fleet, store: Store) -> None:
     frame = table(6, seed=2, faults={"pump 0": DAY, "pump 1": DAY})
     made: list[Request] = []
 
@@ -130,7 +49,7 @@ def test_a_confirmed_regime_is_normal_and_an_unconfirmed_fault_is_not(fleet: Fle
         made.append(requests.ask(store, "confirm-normal", "pumpe 2"))
 
     gate = 3 * DAY * ASSETS
-    run(fleet, Gated(frame, {gate: once(confirm)}), store, Drawer(), budget="100/day", learning=Learning(least=32))
+    run(plant, Gated(frame, {gate: once(confirm)}), store, Drawer(), budget="100/day", learning=Learning(least=32))
     said = [requests.wait(store, request, 0.0) for request in made]
     assert said[0] is not None
     assert "rows that were held back are normal from now on" in said[0]
@@ -144,7 +63,7 @@ def test_a_confirmed_regime_is_normal_and_an_unconfirmed_fault_is_not(fleet: Fle
     assert heat.select("key", "why", "sensor").rows() == [("pump 1", "alerts", "heat")]
 
 
-def test_requests_leave_the_same_store_wherever_the_stream_ends(fleet: Fleet, tmp_path: Path) -> None:
+def test_requests_leave_the_same_store_wherever_the_stream_ends(plant: Fleet, tmp_path: Path) -> None:
     frame = table(4, seed=3, faults={"pump 0": 100, "pump 1": 100})
     learning = Learning(least=32)
     for name, stops in (("straight", [None]), ("halting", [1, 8, 9, 4, 1, 1, 6, None])):
@@ -157,7 +76,7 @@ def test_requests_leave_the_same_store_wherever_the_stream_ends(fleet: Fleet, tm
         gates = {96 * 12: once(confirm)}
         for stop in stops:
             source = Gated(frame, gates, stop_after=stop)
-            run(fleet, source, store, Drawer(), budget="100/day", learning=learning)
+            run(plant, source, store, Drawer(), budget="100/day", learning=learning)
         store.close()
     assert contents(tmp_path / "halting") == contents(tmp_path / "straight")
     store = open_store(str(tmp_path / "straight"))
@@ -169,25 +88,10 @@ def test_requests_leave_the_same_store_wherever_the_stream_ends(fleet: Fleet, tm
 # Nights --------------------------------------------------------------------------------------------------------------
 
 
-def nightly(where: Path, bounds: Bounds = LOOSE, **options: Any) -> Adapting:
-    options = {"at": datetime.time(0, 0), "bounds": bounds, **options}
-    return Adapting(Nightly(**options), where)
-
-
-def judged(store: Store, many: int = 1) -> Callable[[], bool]:
-    return lambda: len(versions.trials(store)) >= many
-
-
-def state(store: Store) -> versions.Versions:
-    found = versions.Versions.load(store)
-    assert found is not None
-    return found
-
-
-def test_new_models_take_over_or_wait_and_the_old_ones_come_back(fleet: Fleet, store: Store, tmp_path: Path) -> None:
+def test_new_models_take_over_or_wait_and_the_old_ones_come_back(plant: Fleet, store: Store, tmp_path: Path) -> None:
     frame = table(4, seed=4, faults={"pump 2": 3 * DAY})
     plain = tmp_path / "plain"
-    run(fleet, Frames(frame, [96]), plain, Drawer(), learning=FROZEN)
+    run(plant, Frames(frame, [96]), plain, Drawer(), learning=FROZEN)
     asked: dict[str, Request] = {}
 
     def ask_for(kind: requests.Kind) -> Callable[[], bool]:
@@ -206,7 +110,7 @@ def test_new_models_take_over_or_wait_and_the_old_ones_come_back(fleet: Fleet, s
     }
     said: list[str] = []
     adapting = nightly(tmp_path / "s", STRICT)
-    run(fleet, Gated(frame, gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    run(plant, Gated(frame, gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
     assert any("version 2, learned in the night, waits (outside the bounds)" in line for line in said), said
     assert requests.wait(store, asked["promote"], 0.0) == (
         "version 2 is at work; tocsin rollback brings version 1 back"
@@ -229,16 +133,16 @@ def test_new_models_take_over_or_wait_and_the_old_ones_come_back(fleet: Fleet, s
     assert len(ids[0]) > 20
 
 
-def test_a_night_that_is_cut_off_is_done_again(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_night_that_is_cut_off_is_done_again(plant: Fleet, tmp_path: Path) -> None:
     frame, kept = table(2.5, seed=5), []
     for name in ("straight", "halting"):
         store, place = open_store(str(tmp_path / name), write=True), tmp_path / f"{name}-"
         adapting = nightly(place, how="refit", drifting=0.9)
         if name == "halting":
             for _ in range(3):  # the last one ends as the night begins
-                run(fleet, Gated(frame, {}, 200, stop_after=1), store, Drawer(), learning=FROZEN, adapting=adapting)
+                run(plant, Gated(frame, {}, 200, stop_after=1), store, Drawer(), learning=FROZEN, adapting=adapting)
         source = Gated(frame, {800: judged(store), 1400: judged(store, 2)}, 200)
-        run(fleet, source, store, Drawer(), learning=FROZEN, adapting=adapting)
+        run(plant, source, store, Drawer(), learning=FROZEN, adapting=adapting)
         now = state(store)
         assert now.at == now.last
         assert now.past
@@ -251,15 +155,15 @@ def test_a_night_that_is_cut_off_is_done_again(fleet: Fleet, tmp_path: Path) -> 
     assert kept[0][0]["learned"] > DAY * ASSETS
 
 
-def test_the_history_is_whole_and_nothing_is_in_it_twice(fleet: Fleet, tmp_path: Path) -> None:
+def test_the_history_is_whole_and_nothing_is_in_it_twice(plant: Fleet, tmp_path: Path) -> None:
     frame = table(1.5, seed=6)
     store = open_store(str(tmp_path / "store"), write=True)
     for stop in (1, 3, 1, 1, 2, 5, None):
         run(
-            fleet, Frames(frame, [52], stop_after=stop), store, Drawer(), learning=FROZEN,
+            plant, Frames(frame, [52], stop_after=stop), store, Drawer(), learning=FROZEN,
             adapting=nightly(tmp_path / "store"),
         )  # fmt: skip
-    run(fleet, Frames(frame, [52]), store, Drawer(), learning=FROZEN, adapting=nightly(tmp_path / "store"))
+    run(plant, Frames(frame, [52]), store, Drawer(), learning=FROZEN, adapting=nightly(tmp_path / "store"))
     store.close()
     files = sorted((tmp_path / "store-history").iterdir())
     found = pl.concat(pl.read_parquet(file) for file in files)

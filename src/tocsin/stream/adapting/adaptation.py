@@ -83,7 +83,7 @@ class Adaptation:
     def _begun(self) -> None:
         self._found.clear()
         if self._nights is None:
-            self._versions.cuts, self._versions.due = [], None
+            self._versions.cuts, self._versions.due, self._versions.measuring = [], None, None
         else:
             self._nights.begin(self._versions, self._roster)
         self._dirty = True
@@ -117,12 +117,15 @@ class Adaptation:
 
         Looks for requests once a second, and if it is the `last` time.
         """
+        now = time.monotonic()
+        look = last or now - self._looked >= LOOK
+        found, keys = requests.asked(self._store) if look else ([], [])
+        stale = requests.stale(self._store) if keys else []  # nothing is done before the store has answered
         acts: list[dict[str, Any]] = []
         done = self._finished()
-        now = time.monotonic()
-        if last or now - self._looked >= LOOK:
+        if look:
             self._looked = now
-            done |= self._asked(acts)
+            done |= self._asked(found, [*keys, *stale], acts)
             done |= self._replaced()
         self._go_on()
         return acts if done else None
@@ -162,9 +165,8 @@ class Adaptation:
 
     # Requests --------------------------------------------------------------------------------------------------------
 
-    def _asked(self, acts: list[dict[str, Any]]) -> bool:
-        """Do what was asked for; return whether anything was."""
-        found, keys = requests.asked(self._store)
+    def _asked(self, found: Sequence[Request], keys: Sequence[bytes], acts: list[dict[str, Any]]) -> bool:
+        """Do what was asked for, and let its keys go; return whether anything was."""
         keys = [key for key in keys if key not in self._deletes]
         if not keys:
             return False
@@ -175,7 +177,7 @@ class Adaptation:
                 said = f"nothing has changed: {error}"
             self._puts.append(requests.answer(request, said))
             self._say(f"asked to {request.kind}: {said}")
-        self._deletes += [*keys, *requests.stale(self._store)]
+        self._deletes += keys
         return True
 
     def _do(self, request: Request, acts: list[dict[str, Any]]) -> str:

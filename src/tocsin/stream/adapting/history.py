@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tocsin.errors import OutputError
+from tocsin.errors import DataError, OutputError
 from tocsin.kernels.arrivals import NEVER
 from tocsin.stream.ordering import Arrivals
 from tocsin.stream.roster import Roster
 from tocsin.tables.columns import Columns
+from tocsin.tables.failures import plain_errors
 from tocsin.tables.readings import Readings, open_readings
 
 ASSET, TIME, SENSOR, VALUE = "@asset", "@time", "@sensor", "@value"
@@ -91,7 +93,8 @@ class History:
         except OSError as error:
             raise OutputError(f"cannot write past readings to {self.folder}: {error.strerror or error}") from None
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     @property
     def _schema(self) -> pa.Schema:
@@ -126,8 +129,11 @@ class History:
 
     def _retain(self) -> None:
         """Remove what is too old or too much; never the newest file."""
-        files = self.files()
-        newest = [self._newest_of(file) for file in files]
+        files, newest = [], []
+        for file in self.files():
+            with suppress(DataError):  # the next night says which file is damaged
+                newest.append(self._newest_of(file))
+                files.append(file)
         sizes = [file.stat().st_size for file in files]
         least, total = max(newest, default=NEVER), sum(sizes)
         if self._age is not None:
@@ -142,7 +148,9 @@ class History:
 
     def _newest_of(self, file: Path) -> int:
         """Return the time of a file's newest row, in nanoseconds."""
-        if file.name not in self._newest:
+        if file.name in self._newest:
+            return self._newest[file.name]
+        with plain_errors(str(file)):
             found = pl.scan_parquet(file).select(pl.col(TIME).max().to_physical()).collect().item()
             self._newest[file.name] = NEVER if found is None else found
         return self._newest[file.name]

@@ -87,8 +87,10 @@ class Night:
         """Do a night's work; return None if the stream has ended meanwhile. One thread, so that a core stays free."""
         try:
             return self._work(task)
-        except TocsinError as error:
+        except Exception as error:  # a night that fails is no reason to stop watching
             why = " ".join(str(error).split())
+            if not isinstance(error, TocsinError):
+                why = f"this is a bug in Tocsin, please report it: {type(error).__name__}: {why}"
             said = {"made": task.mark, "fate": "failed", "why": why, "trial": None}
             return Made(task.number, task.base, task.until, task.mark, said, why=why)
 

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import numpy as np
 
-from tocsin.errors import FleetError, OutputError
+from tocsin.errors import FleetError, TocsinError
 from tocsin.fleet.models import ModelTable
 from tocsin.stream.adapting import drifts
 from tocsin.stream.adapting.context import Context
@@ -39,9 +39,10 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How far assets have drifted at a mark."""
+    """How far assets have drifted at a mark, up to a number of the journal."""
 
     mark: int
+    number: int
     found: drifts.Found
 
 
@@ -77,8 +78,6 @@ class Nights:
         self._paused = -np.inf
         self._job: Thread | None = None
         self._done: SimpleQueue[Archived | Measured | Made] = SimpleQueue()
-        self._measured: int | None = None
-        self._to_measure: tuple[int, int] | None = None
         self.changed = False
 
     def begin(self, versions: Versions, roster: Roster) -> None:
@@ -118,15 +117,15 @@ class Nights:
             versions.night = night
         elif night > versions.night and versions.due is None:
             versions.night, versions.due = night, (night, mark, number)
-        elif self._measured is None or mark - self._measured >= MEASURED:
-            self._measured, self._to_measure = mark, (mark, number)
+        elif versions.measured is None or mark - versions.measured >= MEASURED:
+            versions.measured, versions.measuring = mark, (mark, number)
         self.changed = True
 
     # Beside the stream -----------------------------------------------------------------------------------------------
 
     def go_on(self, models: Callable[[], ModelTable]) -> None:
         """Begin what is next, if nothing goes on; `models` are those at work."""
-        if self._job is not None and self._job.is_alive():
+        if (self._job is not None and self._job.is_alive()) or not self._done.empty():
             return
         versions, due = self._versions, self._versions.due
         if versions.cuts:
@@ -137,10 +136,8 @@ class Nights:
             confirmed = dict(versions.confirmed)
             task = Task(versions.new(), versions.at, models(), learned, due[2], due[1], confirmed)
             self._start(partial(self._night.work, task))
-        elif self._to_measure is not None and not self._waits(self._to_measure[1]):
-            mark, number = self._to_measure
-            self._to_measure = None
-            self._start(partial(self._measure, models(), mark, number))
+        elif versions.measuring is not None and not self._waits(versions.measuring[1]):
+            self._start(partial(self._measure, models(), *versions.measuring))
 
     def finished(self) -> Iterator[Measured | Made]:
         """Give what has been done since."""
@@ -151,11 +148,13 @@ class Nights:
                 return
             if isinstance(found, Archived):
                 self._archived(found)
-            else:
-                yield found
+                continue
+            if isinstance(found, Measured) and self._versions.measuring == (found.mark, found.number):
+                self._versions.measuring, self.changed = None, True
+            yield found
 
     def _waits(self, number: int) -> bool:
-        return number > self._versions.archived or not self._done.empty()
+        return number > self._versions.archived
 
     def _start(self, work: Callable[[], Archived | Measured | Made | None]) -> None:
         def run() -> None:
@@ -173,8 +172,8 @@ class Nights:
                 first = last + 1
         except InterruptedError:
             return None
-        except OutputError as error:
-            return Archived(first - 1, str(error))
+        except TocsinError as error:
+            return None if self._stop.is_set() else Archived(first - 1, str(error))
         return Archived(cuts[-1])
 
     def _archived(self, found: Archived) -> None:
@@ -186,5 +185,9 @@ class Nights:
         self.changed = True
 
     def _measure(self, champion: ModelTable, mark: int, number: int) -> Measured | None:
-        found = drifts.measured(self._night.drifts(champion, mark, number), mark)
-        return None if self._stop.is_set() else Measured(mark, found)
+        try:
+            found = drifts.measured(self._night.drifts(champion, mark, number), mark)
+        except TocsinError as error:
+            self._say(f"drift cannot be measured: {error}")
+            found = drifts.measured([], mark)
+        return None if self._stop.is_set() else Measured(mark, number, found)

@@ -49,6 +49,10 @@ class Versions:
     due : tuple of int or None
         Of a night that is to come: which it is, the mark in nanoseconds of event time, and up to which number of the
         journal it learns.
+    measured : int or None
+        At which mark drift was last measured, or is to be.
+    measuring : tuple of int or None
+        Of drift that is still to be measured: the mark, and up to which number of the journal.
     """
 
     at: int = 1
@@ -63,6 +67,8 @@ class Versions:
     cuts: list[int] = field(default_factory=list)
     night: int | None = None
     due: tuple[int, int, int] | None = None
+    measured: int | None = None
+    measuring: tuple[int, int] | None = None
 
     @classmethod
     def load(cls, store: Store) -> Versions | None:

@@ -1,0 +1,218 @@
+"""Faults that last, regimes that are confirmed, drift that brings a night, and a store that is away in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tests.services import redis
+from tests.stream.adapting.changing import (
+    ASSETS,
+    DAY,
+    EVERY,
+    FROZEN,
+    MIDNIGHT,
+    Gated,
+    judged,
+    nightly,
+    once,
+    state,
+    table,
+)  # fmt: skip
+from tests.stream.running import Drawer, Frames, run
+from tocsin.detectors.base import Detector
+from tocsin.features.recipe import Recipe
+from tocsin.fleet.fleet import Fleet
+from tocsin.fleet.models import ModelTable
+from tocsin.fleet.pipeline import Pipeline
+from tocsin.insights import ask
+from tocsin.insights.base import Span, Store
+from tocsin.insights.catalog import open_store
+from tocsin.insights.records import DRIFT
+from tocsin.panel import Panel
+from tocsin.stream.adapting import night, nights, requests, versions
+from tocsin.stream.adapting.nightly import Challenger
+from tocsin.stream.adapting.verdict import Bounds, Trial
+from tocsin.stream.learning import Learning
+
+SOON = 12
+"""How many rows, here of two hours, are looked at together."""
+
+
+def shifted(frame: pl.DataFrame, size: float, keys: list[str], row: int = 0) -> pl.DataFrame:
+    """Let heat of some pumps be higher from a row on."""
+    start = frame["time"].min() + row * EVERY  # type: ignore[operator]
+    hot = pl.col("key").is_in(keys) & (pl.col("time") >= start)
+    return frame.with_columns(heat=pl.when(hot).then(pl.col("heat") + size).otherwise("heat"))
+
+
+def alerts(store: Store, key: str, first: int, stop: int) -> int:
+    """Return how many of an asset's rows from one to another were alerts."""
+    found = ask.alerts(store, MIDNIGHT + first * EVERY, key, 100_000)
+    return found.filter(pl.col("time").to_physical() < MIDNIGHT + stop * EVERY).height
+
+
+def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet, store: Store, tmp_path: Path) -> None:
+    """Both are higher by six deviations, for five days; one of them is confirmed after a day."""
+    frame, confirmed = shifted(table(6, seed=21), 6.0, ["pump 0", "pump 1"], DAY), 2 * DAY
+    asked: list[requests.Request] = []
+
+    def confirm() -> None:
+        asked.append(requests.ask(store, "confirm-normal", "pump 1"))
+
+    frozen = open_store(str(tmp_path / "frozen"), write=True)
+    run(plant, Frames(frame, [frame.height]), frozen, Drawer(), learning=FROZEN)
+    source = Gated(frame, {confirmed * ASSETS: once(confirm)}, frame.height)
+    run(plant, source, store, Drawer(), learning=Learning(least=32, most=32))
+    assert requests.wait(store, asked[0], 0.0) == "pump 1: 160 rows that were held back are normal from now on"
+    for day in range(1, 6):
+        seen, found = (alerts(each, "pump 0", day * DAY, (day + 1) * DAY) for each in (frozen, store))
+        assert found >= 0.95 * seen > 50, "a fault that lasts is one on each of its days"
+    frozen.close()
+    regime = [alerts(store, "pump 1", first, first + SOON) for first in range(0, 6 * DAY, SOON)]
+    before, since = regime[DAY // SOON : confirmed // SOON], regime[confirmed // SOON :]
+    assert min(before) >= 4
+    assert max(since) <= 2, "it is normal from the row on that comes next"
+    assert sum(since) <= 0.02 * 4 * DAY
+
+
+def held(store: Store) -> Any:
+    """Return whether the drift of a quarter of a day has been measured."""
+
+    def measured() -> bool:
+        now = versions.Versions.load(store)
+        return now is not None and (now.measured or 0) >= MIDNIGHT + nights.MEASURED and now.measuring is None
+
+    return measured
+
+
+@pytest.mark.parametrize("drifts", [True, False])
+def test_drift_brings_a_night_before_its_hour(plant: Fleet, store: Store, tmp_path: Path, drifts: bool) -> None:
+    frame, said = table(0.45, seed=22), list[str]()
+    if drifts:
+        frame = shifted(frame, 1.5, ["pump 0", "pump 3"])
+    gates = {45 * ASSETS: held(store)} | ({50 * ASSETS: judged(store)} if drifts else {})
+    adapting = nightly(tmp_path / "store", drifting=0.3)
+    run(plant, Gated(frame, gates, 40), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    told = [line for line in said if "have drifted" in line]
+    found = versions.trials(store)
+    far = ask.drift(store, ASSETS).filter(pl.col("why") == "drift")
+    assert state(store).due is None
+    if drifts:
+        assert told == ["50 % of the assets have drifted: models are learned anew now"]
+        assert [each["made"] for each in found] == [MIDNIGHT + 2 * EVERY + nights.MEASURED]
+        assert sorted(far["key"]) == ["pump 0", "pump 3"]
+        assert set(far["sensor"]) == {"heat"}
+    else:
+        assert (told, found, far.height) == ([], [], 0)
+
+
+def blind(
+    detector: Detector, recipe: Recipe | None, champion: ModelTable, panels: Iterable[Panel], stamp: pa.DataType,
+    **more: Any,
+) -> Challenger:  # fmt: skip
+    """Learn whatever came."""
+    rows = 0
+    for panel in panels:
+        learned = Pipeline(detector, recipe).update(champion.take(champion.index_of(panel.keys)), panel, stamp).models
+        assert learned is not None
+        champion, rows = champion.replaced(learned), rows + panel.n_rows
+    return Challenger(champion, rows, 0, {}, {})
+
+
+def test_models_that_have_learned_a_fault_wait(
+    plant: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(night, "integrate", blind)
+    frame, said = shifted(table(0.8, seed=23, begin=DAY // 3), 6.0, ["pump 2"], 24), list[str]()
+    until = (DAY - DAY // 3 + 6) * ASSETS
+    source = Gated(frame, {until: judged(store)}, until)
+    adapting = nightly(tmp_path / "store", Bounds())
+    run(plant, source, store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    (kept,) = versions.trials(store)
+    trial = Trial.of_json(kept["trial"])
+    assert kept["fate"] == "waits"
+    assert not trial.promoted
+    assert "of the alerts are in alarms that would vanish" in trial.reasons[0]
+    assert [(alarm.what, alarm.asset, alarm.cause) for alarm in trial.alarms][:1] == [("vanished", "pump 2", "heat")]
+    assert any("version 2, learned in the night, waits (outside the bounds)" in line for line in said)
+    assert (state(store).at, state(store).waiting) == (1, 2)
+    assert alerts(store, "pump 2", DAY + 6, 2 * DAY) >= 5, "the fault goes on"
+
+
+@pytest.mark.parametrize("cause", ["file", "bug"])
+def test_a_night_that_fails_costs_only_itself(
+    plant: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    """Because a file of past readings is damaged, or for a mistake of ours."""
+    folder, said, drawer = tmp_path / "store-history", list[str](), Drawer()
+
+    def damage() -> bool:
+        files = sorted(folder.glob("*.parquet"))
+        if len(files) < 3:
+            return False
+        files[1].write_bytes(b"PAR1 and no more")
+        return True
+
+    def fail(*given: Any, **more: Any) -> None:
+        raise ValueError("no\nnumber")
+
+    frame = shifted(table(0.4, seed=25, begin=DAY - 36), 8.0, ["pump 1"], 46)
+    gates: dict[int, Any] = {44 * ASSETS: judged(store)}
+    if cause == "file":
+        gates[20 * ASSETS] = damage
+    else:
+        monkeypatch.setattr(night, "integrate", fail)
+    adapting = nightly(tmp_path / "store")
+    run(plant, Gated(frame, gates, 40), store, drawer, say=said.append, learning=FROZEN, adapting=adapting)
+    (kept,) = versions.trials(store)
+    why = {"file": f"cannot read {folder}/0", "bug": "this is a bug in Tocsin, please report it: ValueError: no number"}
+    assert (kept["fate"], kept["trial"]) == ("failed", None)
+    assert kept["why"].startswith(why[cause])
+    assert f"nothing was learned in the night: {kept['why']}" in said
+    assert (state(store).at, state(store).waiting, state(store).due) == (1, None, None)
+    assert alerts(store, "pump 1", DAY + 10, 2 * DAY) >= 3, "the stream goes on"
+
+
+def evening(fleet: Fleet, store: Store, beside: Path, drawer: Drawer, **more: Any) -> list[Any]:
+    """Run a stream over midnight; return what must not depend on the store."""
+    gates = {44 * ASSETS: judged(store), **more.pop("gates", {})}
+    source = Gated(table(0.4, seed=24, begin=DAY - 36), gates, 40)
+    run(fleet, source, store, drawer, learning=FROZEN, adapting=nightly(beside), **more)
+    (trial,) = versions.trials(store)
+    kept = {key: value for key, value in store.scan(Span.of_prefix(b"i/")) if not key.startswith(DRIFT)}
+    return [trial["fate"], trial["learned"], trial["held"], state(store).at, kept]
+
+
+def test_a_server_that_goes_away_in_the_evening_costs_no_night(
+    plant: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is a server, which dies before midnight and comes back when the stream has said that it waits."""
+    monkeypatch.setattr(nights, "RETRY", 0.1)
+    there, drawers = evening(plant, store, tmp_path / "store", own := Drawer()), [own, Drawer()]
+    settings, port, said = ("--appendonly", "yes", "--appendfsync", "always"), redis.free_port(), list[str]()
+    with ExitStack() as stack:
+        server = stack.enter_context(redis.running(tmp_path, *settings, port=port))
+
+        def die() -> None:
+            server.process.kill()
+            server.process.wait()
+
+        def say(line: str) -> None:
+            said.append(line)
+            if "does not answer" in line and line.endswith("waiting") and len(said) == 1:
+                stack.enter_context(redis.running(tmp_path, *settings, port=port))
+
+        away = stack.enter_context(closing(open_store(f"redis://127.0.0.1:{port}/0?lease=1s", write=True)))
+        more = {"gates": {34 * ASSETS: once(die)}, "say": say}
+        found = evening(plant, away, tmp_path / "away", drawers[1], **more)
+    assert found == there
+    assert found[0] == "promoted"
+    assert sorted(drawers[0].ids) == sorted(drawers[1].ids)
+    assert "the store is back; going on" in said
