@@ -284,29 +284,45 @@ def decode(assets: int, rows: int) -> None:
     say({"rate": len(data) / min(took)})
 
 
-def river(folder: str, assets: int, rows: int) -> None:
-    """Do the same row by row with River: windows of 10, half-space trees, the top 3 of what alerts, a commit."""
+def river(server: str, topic: str, folder: str, assets: int, rows: int) -> None:
+    """Do the same row by row with River: windows of 10, half-space trees, statistics of each sensor, a commit."""
     import lmdb
-    from river import anomaly, preprocessing
+    from confluent_kafka import Consumer, TopicPartition
+    from river import anomaly, preprocessing, stats
 
+    def figures() -> list[Any]:
+        quantiles = [stats.Quantile(share) for share in (0.05, 0.5, 0.95)]
+        return [stats.Var(), stats.Min(), stats.Max(), *quantiles]  # of a variance the mean is a part
+
+    consumer = Consumer({"bootstrap.servers": server, "group.id": "river", "log_level": 0})
+    consumer.assign([TopicPartition(topic, 0, 0)])
     env = lmdb.open(str(Path(folder) / f"river-{time.time_ns()}"), map_size=1 << 30)
     windows = [{name: deque[float](maxlen=10) for name in SENSORS} for _ in range(assets)]
+    insights = [{name: [(0, figures()) for _ in range(3)] for name in SENSORS} for _ in range(assets)]
     scalers = [preprocessing.MinMaxScaler() for _ in range(assets)]
     models = [anomaly.HalfSpaceTrees(seed=1) for _ in range(assets)]
-    payloads = [line for frame in parts(assets, 2 * rows, 0, seed=7) for line in lines(frame)]
     slots = {name: slot for slot, name in enumerate(names(assets).tolist())}
     begun, alerts = 0.0, 0
-    for number, payload in enumerate(payloads[: 2 * rows]):
+    for number in range(2 * rows):
         if number == rows:  # by now all trees are built
             begun = time.process_time()
-        row = json.loads(payload)
-        slot = slots[row["asset"]]
+        message = consumer.poll(10)
+        assert message is not None
+        row = json.loads(message.value())
+        slot, second = slots[row["asset"]], row["time"] // SECOND
         features = {}
         for name, window in windows[slot].items():
-            window.append(row[name])
-            features[name] = row[name]
+            value = row[name]
+            window.append(value)
+            features[name] = value
             features[name + "_mean"] = sum(window) / len(window)
             features[name + "_min"], features[name + "_max"] = min(window), max(window)
+            levels = insights[slot][name]
+            for level, length in enumerate((60, 3_600, 86_400)):
+                if levels[level][0] != second // length:
+                    levels[level] = second // length, figures()
+                for figure in levels[level][1]:
+                    figure.update(value)
         scaler, model = scalers[slot], models[slot]
         scaler.learn_one(features)
         scaled = scaler.transform_one(features)
