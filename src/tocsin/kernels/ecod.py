@@ -181,6 +181,7 @@ class Workspace(NamedTuple):
     right_table: NDArray[np.float64]
     mantissas: NDArray[np.float64]
     exponents: NDArray[np.float64]
+    totals: NDArray[np.float64]
 
 
 @kernel
@@ -199,6 +200,7 @@ def workspace(cells: Cells, n_features: int, rows: int) -> Workspace:
         np.zeros(2 * width),
         np.empty(longer),
         np.empty(longer),
+        np.empty(n_features * rows),
     )
 
 
@@ -222,7 +224,8 @@ def price(
     tail; else `left` holds the cost that counts. A missing value costs 0.
     """
     n_features = values.shape[0]
-    width, padded, mantissas, exponents = work.width, work.padded, work.mantissas, work.exponents
+    width, padded = work.width, work.padded
+    mantissas, exponents, totals = work.mantissas, work.exponents, work.totals
     left_costs, right_costs = work.left_costs, work.right_costs
     left_table, right_table = work.left_table, work.right_table
     slots = work.slots[: last - first]
@@ -233,20 +236,22 @@ def price(
         cell = asset * n_features + feature
         own, below, upto = cell_of(cells, cell)
         at, total = cells.bounds[cell], cells.totals[cell]
+        x = values[feature, first:last]
         if len(own) == 0:
+            for i in range(feature * len(x), (feature + 1) * len(x)):
+                mantissas[i], exponents[i], totals[i] = 1.0, -1.0, 0.0
             left[feature, :] = 1.0
             right[feature, :] = 1.0
             continue
-        x = values[feature, first:last]
         few = len(x) * (n_features if shared else 1) < len(own) != total
         if few and (at != table_of or total != table_total):
             locate_few(x, own, width, slots)
-            _shares_of_few(
-                x, own, below, upto, total, summed, learned, slots, width, mantissas, exponents, left[feature],
-                right[feature],
+            _lay_few(
+                x, own, below, upto, total, learned, slots, width, summed, feature * len(x), mantissas, exponents,
+                totals, left, right,
             )  # fmt: skip
             continue
-        _logs(left, right, shares_from, feature, summed, mantissas, exponents)
+        _costs_of_few(left, right, shares_from, feature, summed, learned, mantissas, exponents, totals)
         shares_from = feature + 1
         repeated = pad_knots(own, width, padded)
         locate(x, padded, width, slots)
@@ -267,7 +272,7 @@ def price(
                 right[feature, row] = right_table[slots[row]] if x[row] == x[row] else 0.0
         elif len(own) == total and not learned:
             _charge_both_where_symmetric(x, own, left_costs, right_costs, slots, width, cost)
-    _logs(left, right, shares_from, n_features, summed, mantissas, exponents)
+    _costs_of_few(left, right, shares_from, n_features, summed, learned, mantissas, exponents, totals)
     if extrapolate:
         for feature in range(n_features):
             cell = asset * n_features + feature
@@ -279,54 +284,96 @@ def price(
 
 
 @kernel
-def _logs(
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
-    start: int,
-    stop: int,
-    summed: bool,
-    mantissas: NDArray[np.float64],
-    exponents: NDArray[np.float64],
-) -> None:
-    """Make costs of the shares of some features."""
-    minus_log(left[start:stop].reshape(-1), mantissas, exponents)
-    if summed:
-        minus_log(right[start:stop].reshape(-1), mantissas, exponents)
-
-
-@kernel
-def _shares_of_few(
+def _lay_few(
     x: NDArray[Any],
     knots: NDArray[Any],
     below: NDArray[np.float64],
     upto: NDArray[np.float64],
     total: float,
-    summed: bool,
     learned: bool,
     slots: NDArray[np.uint32],
     width: int,
+    summed: bool,
+    at: int,
     lows: NDArray[np.float64],
     highs: NDArray[np.float64],
+    totals: NDArray[np.float64],
     left: NDArray[np.float64],
     right: NDArray[np.float64],
 ) -> None:
-    """Write the shares of values that are fewer than the knots: a table would hold more costs than are asked."""
-    if not summed:
-        rarer_shares(slots, width, below, upto, total, learned, lows, highs, left)
+    """Write from `at` on what `_costs_of_few` needs of values that are fewer than the knots.
+
+    A table would hold more costs than are asked.
+    """
     for row in range(len(x)):
-        slot = np.int64(slots[row])
+        slot, place = np.int64(slots[row]), at + row
+        totals[place], highs[place] = total, -1.0
         if x[row] != x[row]:
-            left[row] = right[row] = 1.0
-        elif summed or slot >= width:
-            upper = slot % width
-            lower = upper
-            if slot >= width:
+            lows[place] = 1.0
+        elif slot < width:
+            lows[place] = upto[slot - 1] if slot > 0 else 0.0
+            highs[place] = below[slot] if slot < len(knots) else total
+        else:
+            lower = slot - width - 1
+            while lower > 0 and knots[lower - 1] == x[row]:
                 lower -= 1
-                while lower > 0 and knots[lower - 1] == x[row]:
-                    lower -= 1
-            one = tail_share(below, upto, total, upper, False, learned)
-            right[row] = tail_share(below, upto, total, lower, True, learned)
-            left[row] = one if summed else min(one, right[row])
+            share = tail_share(below, upto, total, lower, True, learned)
+            lows[place] = min(tail_share(below, upto, total, slot - width, False, learned), share)
+        if summed:
+            _sides_of_one(x[row], knots, below, upto, total, learned, slot, width, place, left, right)
+
+
+@kernel
+def _sides_of_one(
+    value: float,
+    knots: NDArray[Any],
+    below: NDArray[np.float64],
+    upto: NDArray[np.float64],
+    total: float,
+    learned: bool,
+    slot: int,
+    width: int,
+    place: int,
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> None:
+    """Write the shares of both tails of one value."""
+    feature, row = place // left.shape[1], place % left.shape[1]
+    left[feature, row] = right[feature, row] = 1.0
+    if value == value:
+        upper = slot % width
+        lower = upper
+        if slot >= width:
+            lower -= 1
+            while lower > 0 and knots[lower - 1] == value:
+                lower -= 1
+        left[feature, row] = tail_share(below, upto, total, upper, False, learned)
+        right[feature, row] = tail_share(below, upto, total, lower, True, learned)
+
+
+@kernel
+def _costs_of_few(
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    start: int,
+    stop: int,
+    summed: bool,
+    learned: bool,
+    mantissas: NDArray[np.float64],
+    exponents: NDArray[np.float64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Write the costs of some features, of all their values together; see `_lay_few`."""
+    if start == stop:
+        return
+    rows = left.shape[1]
+    costs = left[start:stop].reshape(-1)
+    if not summed:
+        first, last = start * rows, stop * rows
+        rarer_shares(mantissas[first:last], exponents[first:last], totals[first:last], learned, costs)
+    minus_log(costs, mantissas, exponents)
+    if summed:
+        minus_log(right[start:stop].reshape(-1), mantissas, exponents)
 
 
 @kernel

@@ -16,6 +16,8 @@ from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.sketch import middle
 
 COARSE = 8
+STEPWISE = 8
+"""From so many values on they are looked for step by step together, and not one after the other."""
 _EVEN = 1e-9
 """Tails whose weights differ by less, as a share of the whole, are told apart by what they are rounded to."""
 
@@ -78,8 +80,20 @@ def locate(x: NDArray[Any], padded: NDArray[Any], width: int, slots: NDArray[np.
 @kernel
 def locate_few(x: NDArray[Any], knots: NDArray[Any], width: int, slots: NDArray[np.uint32]) -> None:
     """Find the slots of values that are too few to be worth the laying out that `locate` asks for."""
+    size = len(knots)
+    if len(x) < STEPWISE:
+        for row in range(len(x)):
+            low, high = 0, size
+            while low < high:
+                between = (low + high) >> 1
+                if knots[between] <= x[row]:
+                    low = between + 1
+                else:
+                    high = between
+            slots[row] = np.uint32(low + width if low > 0 and knots[low - 1] == x[row] else low)
+        return
     slots[: len(x)] = np.uint32(0)
-    left = len(knots)
+    left = size
     while left > 0:  # as many steps for every row, so that they overlap
         half = (left + 1) >> 1
         for row in range(len(x)):
@@ -114,36 +128,30 @@ def tail_share(
 
 @kernel
 def rarer_shares(
-    slots: NDArray[np.uint32],
-    width: int,
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
-    total: float,
-    learned: bool,
     lows: NDArray[np.float64],
     highs: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    learned: bool,
     shares: NDArray[np.float64],
 ) -> None:
-    """Write the smaller of both tails' probabilities for values between knots, whose slots are known.
+    """Write the smaller of both tails' probabilities of values that equal no knot.
 
-    What equals a knot gets that of the values over it. Two of the arrays are scratch.
+    Under each value lies a weight between `lows` and `highs`, of `totals` in all. Where `highs` is negative the share
+    is known already, and stands in `lows`.
     """
-    size, seen = len(below), 1.0 if learned else 0.0
-    for row in range(len(shares)):
-        u = int(slots[row]) & (width - 1)
-        lows[row] = upto[max(u - 1, 0)] * (1.0 * (u > 0))
-        highs[row] = total if u >= size else 1.0 * below[min(u, size - 1)]
-    for row in range(len(shares)):
-        left = 1.0 * (
-            lows[row] + highs[row] <= total
-        )  # a choice of numbers, not of ways to go on: none could foresee it
+    seen = 1.0 if learned else 0.0
+    for i in range(len(shares)):
+        low, high, total = lows[i], highs[i], totals[i]
+        left = 1.0 * (low + high <= total)  # a choice of numbers, not of ways to go on, which none could foresee
         right = 1.0 - left
-        low, high = left * lows[row] + right * (total - highs[row]), left * highs[row] + right * (total - lows[row])
-        shares[row] = _share(low, high, total, seen)
-    for row in range(len(shares)):
-        if abs(lows[row] + highs[row] - total) <= _EVEN * total:
-            other = _share(total - highs[row], total - lows[row], total, seen)
-            shares[row] = min(_share(lows[row], highs[row], total, seen), other)
+        own, other = left * low + right * (total - high), left * high + right * (total - low)
+        shares[i] = _share(own, other, total, seen)
+    for i in range(len(shares)):
+        low, high, total = lows[i], highs[i], totals[i]
+        if high < 0.0:
+            shares[i] = low
+        elif abs(low + high - total) <= _EVEN * total:
+            shares[i] = min(_share(low, high, total, seen), _share(total - high, total - low, total, seen))
 
 
 @kernel
