@@ -238,7 +238,8 @@ def test_a_night_of_a_process_and_its_end(run: Run, plant: Path, tmp_path: Path)
         assert time.monotonic() - began < 10.0  # 2 seconds, on a machine that does nothing else
         feeder.join()
         out, err = process.communicate()
-        assert (code, err) == (0, b"")
+        assert code == 0
+        assert err in (b"", b"tocsin: stopped in the middle of a batch, which will be read again\n")
         assert json.loads(out)["ended"] == "stopped"
         assert json.loads(out)["rows"] < len(lines)
     finally:

@@ -441,7 +441,7 @@ def score(
     """
     n_features = values.shape[0]
     top = features.shape[1]
-    tile = min(tile_of(cells), longest(offsets))
+    tile = max(min(tile_of(cells), longest(offsets)), 1)
     work = workspace(cells, n_features, tile)
     left_buffer = np.empty(n_features * tile)
     right_buffer = np.empty(n_features * tile)

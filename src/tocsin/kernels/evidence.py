@@ -83,7 +83,7 @@ def evidence(
     which the row would not pass its threshold; NaN where no value of this feature alone would do.
     """
     n_features = values.shape[0]
-    tile = min(tile_of(cells), longest(offsets))
+    tile = max(min(tile_of(cells), longest(offsets)), 1)
     work = workspace(cells, n_features, tile)
     for asset in range(len(offsets) - 1):
         lows, highs = np.full(n_features, np.nan), np.full(n_features, np.nan)

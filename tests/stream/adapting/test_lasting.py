@@ -70,14 +70,14 @@ def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet
     run(plant, Frames(frame, [frame.height]), frozen, Drawer(), learning=FROZEN)
     source = Gated(frame, {confirmed * ASSETS: once(confirm)}, frame.height)
     run(plant, source, store, Drawer(), learning=Learning(least=32, most=32))
-    assert requests.wait(store, asked[0], 0.0) == "pump 1: 160 rows that were held back are normal from now on"
+    assert requests.wait(store, asked[0], 0.0) == "pump 1: 128 rows that were held back are normal from now on"
     for day in range(1, 6):
         seen, found = (alerts(each, "pump 0", day * DAY, (day + 1) * DAY) for each in (frozen, store))
         assert found >= 0.95 * seen > 50, "a fault that lasts is one on each of its days"
     frozen.close()
     regime = [alerts(store, "pump 1", first, first + SOON) for first in range(0, 6 * DAY, SOON)]
     before, since = regime[DAY // SOON : confirmed // SOON], regime[confirmed // SOON :]
-    assert min(before) >= 4
+    assert min(before) >= 2
     assert max(since) <= 2, "it is normal from the row on that comes next"
     assert sum(since) <= 0.02 * 4 * DAY
 
