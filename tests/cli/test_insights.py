@@ -10,6 +10,7 @@ import pytest
 
 from tests.insights import streams
 from tocsin.cli import insights as command
+from tocsin.cli import insights_view
 from tocsin.insights import ask, records
 from tocsin.insights.catalog import open_store
 
@@ -103,6 +104,12 @@ def test_ops(run, place):
     found = json.loads(run("insights", "ops", place, "-n", 5, "--json").out)
     assert [row["late"] for row in found["seconds"]] == [3.0] * 5
     assert found["seconds"][0]["lag"] is None
+
+
+def test_the_greatest_of_any_values_is_the_highest_block():
+    drawn = np.random.default_rng(5)
+    for most in drawn.uniform(0.0, 1e6, 200).tolist():  # of one in ten 7 / most * most is above 7
+        assert insights_view.sparkline([0.0, most, None, most / 2], 9).plain == "▁█ ▅"
 
 
 @pytest.mark.parametrize("question", [["top"], ["asset", "pump-003"], ["alerts"], ["ops"]])

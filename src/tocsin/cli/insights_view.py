@@ -167,8 +167,8 @@ def sparkline(values: Sequence[float | None], width: int) -> Text:
     shown = [max(group) if group else None for group in known]
     there = [value for value in shown if value is not None]
     least, most = min([0.0, *there]), max([0.0, *there])
-    scale = (len(BLOCKS) - 1) / (most - least) if most > least else 0.0
-    blocks = [" " if value is None else BLOCKS[math.ceil(scale * (value - least))] for value in shown]
+    span, top = most - least or 1.0, len(BLOCKS) - 1
+    blocks = [" " if value is None else BLOCKS[math.ceil(top * ((value - least) / span))] for value in shown]
     return Text("".join(blocks), style="cyan")
 
 
