@@ -93,10 +93,10 @@ def drift(rows: Sequence[Row]) -> RenderableType:
 def _sensors(found: Asset) -> RenderableType:
     """Return one line a sensor: its last value, and what it was over the hour and the day that are current."""
     table = _table()
-    table.add_column("Sensor", style="bold", overflow="fold", max_width=22)
+    table.add_column("Sensor", style="bold", overflow="fold", min_width=10, max_width=22)
     for name in ("Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("\n5 % to 95 %", no_wrap=True)
+    table.add_column("\n5 % to 95 %")
     now = {(row["channel"], row["window"]): row for row in found.windows.iter_rows(named=True) if row["current"]}
     for sensor, value in found.latest.values.items():
         hour, day = now[sensor, "hour"], now[sensor, "day"]
