@@ -85,7 +85,7 @@ def test_one_sink_needs_no_list_and_a_time_of_day_no_quotes(write):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('from = "-"', "a stream needs --fleet, or fleet = ... in {path}"),
+        ('from = "-"', "a stream needs a fleet: tocsin stream FLEET, or fleet = ... in {path}"),
         ('fleet = "a"', "a stream needs --from, or from = ... in {path}"),
         ('polcy = "online"', "{path} has an unknown setting 'polcy'; did you mean 'policy'?"),
         ('learn-after = 5\nlearn_after = 6', "{path} has 'learn_after' twice, once with a dash"),

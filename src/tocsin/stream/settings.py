@@ -210,7 +210,7 @@ def _plain(error: ValidationError, path: str | None, given: Mapping[str, object]
     flag = f"--{name.replace('_', '-')}"
     if first["type"] == "missing":
         where = "" if path is None else f", or {name} = ... in {path}"
-        return ParameterError(f"a stream needs {flag}{where}")
+        return ParameterError(f"a stream needs {'a fleet: tocsin stream FLEET' if name == 'fleet' else flag}{where}")
     cause = first.get("ctx", {}).get("error")
     said = str(cause) if isinstance(cause, ParameterError) else first["msg"][:1].lower() + first["msg"][1:]
     return ParameterError(f"{flag if name in given or path is None else f'{name} in {path}'}: {said}")
