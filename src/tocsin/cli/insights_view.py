@@ -190,4 +190,6 @@ def _number(value: float | None) -> str:
 
 
 def _table(leading: int = 0) -> Table:
-    return Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=leading)
+    return Table(
+        box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim", leading=leading
+    )
