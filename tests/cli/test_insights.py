@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from tests.insights import streams
 from tocsin.cli import insights as command
+from tocsin.cli import insights_view
 from tocsin.insights import ask, records
 from tocsin.insights.catalog import open_store
 
@@ -103,6 +106,21 @@ def test_ops(run, place):
     found = json.loads(run("insights", "ops", place, "-n", 5, "--json").out)
     assert [row["late"] for row in found["seconds"]] == [3.0] * 5
     assert found["seconds"][0]["lag"] is None
+
+
+def test_the_greatest_of_any_values_is_the_highest_block():
+    drawn = np.random.default_rng(5)
+    for most in drawn.uniform(0.0, 1e6, 200).tolist():  # of one in ten 7 / most * most is above 7
+        assert insights_view.sparkline([0.0, most, None, most / 2], 9).plain == "▁█ ▅"
+
+
+def test_no_figure_of_the_worst_assets_is_cut_on_a_narrow_terminal():
+    row = {"key": "pump 1", "time": datetime(2020, 3, 9, tzinfo=UTC), "score": 29.89, "times_threshold": 1.56}
+    console = Console(width=80)
+    with console.capture() as told:
+        console.print(insights_view.top([row | {"p_value": 0.002494, "alert": True, "alerts": 461, "rows": 12_345}]))
+    assert "Readings" in told.get()
+    assert told.get().split()[-7:] == ["03-09", "00:00:00", "29.89", "1.56×", "0.002494", "461", "12,345"]
 
 
 @pytest.mark.parametrize("question", [["top"], ["asset", "pump-003"], ["alerts"], ["ops"]])

@@ -68,7 +68,8 @@ def test_all_from_a_file_and_flags_win(write, monkeypatch):
     shown = found.shown()
     assert shown["from"] == "kafka://me:***@localhost:9092/readings?group=night"
     assert shown["to"] == "-, json://***"
-    assert shown["budget"] == "20/day"
+    assert (shown["budget"], shown["late"], shown["linger"]) == ("20/day", "60s", "0.2s")
+    assert (shown["retain"], shown["dead_letters_size"], shown["rows"]) == ("5184000s", "1000000B", "1000")
     for text in (str(shown), repr(found), str(found)):
         assert "p@ss" not in text
         assert "p%40ss" not in text
@@ -84,7 +85,7 @@ def test_one_sink_needs_no_list_and_a_time_of_day_no_quotes(write):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('from = "-"', "a stream needs --fleet, or fleet = ... in {path}"),
+        ('from = "-"', "a stream needs a fleet: tocsin stream FLEET, or fleet = ... in {path}"),
         ('fleet = "a"', "a stream needs --from, or from = ... in {path}"),
         ('polcy = "online"', "{path} has an unknown setting 'polcy'; did you mean 'policy'?"),
         ('learn-after = 5\nlearn_after = 6', "{path} has 'learn_after' twice, once with a dash"),

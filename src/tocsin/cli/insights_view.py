@@ -93,10 +93,10 @@ def drift(rows: Sequence[Row]) -> RenderableType:
 def _sensors(found: Asset) -> RenderableType:
     """Return one line a sensor: its last value, and what it was over the hour and the day that are current."""
     table = _table()
-    table.add_column("Sensor", style="bold", overflow="fold", max_width=22)
+    table.add_column("Sensor", style="bold", overflow="fold", min_width=10, max_width=22)
     for name in ("Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("\n5 % to 95 %", no_wrap=True)
+    table.add_column("\n5 % to 95 %")
     now = {(row["channel"], row["window"]): row for row in found.windows.iter_rows(named=True) if row["current"]}
     for sensor, value in found.latest.values.items():
         hour, day = now[sensor, "hour"], now[sensor, "day"]
@@ -167,8 +167,8 @@ def sparkline(values: Sequence[float | None], width: int) -> Text:
     shown = [max(group) if group else None for group in known]
     there = [value for value in shown if value is not None]
     least, most = min([0.0, *there]), max([0.0, *there])
-    scale = (len(BLOCKS) - 1) / (most - least) if most > least else 0.0
-    blocks = [" " if value is None else BLOCKS[math.ceil(scale * (value - least))] for value in shown]
+    span, top = most - least or 1.0, len(BLOCKS) - 1
+    blocks = [" " if value is None else BLOCKS[math.ceil(top * ((value - least) / span))] for value in shown]
     return Text("".join(blocks), style="cyan")
 
 
@@ -190,4 +190,6 @@ def _number(value: float | None) -> str:
 
 
 def _table(leading: int = 0) -> Table:
-    return Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=True, header_style="dim", leading=leading)
+    return Table(
+        box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim", leading=leading
+    )

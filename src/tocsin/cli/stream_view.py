@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WORST, LATEST, REASONS = 5, 5, 5
 """How many assets, alerts and reasons are shown."""
+ABREAST = 72
+"""From so many columns on two figures stand in one line."""
 
 
 def wanted(settings: Settings) -> bool:
@@ -58,7 +60,7 @@ def drawn(session: Session, width: int) -> RenderableType:
     from tocsin.insights import ask
     from tocsin.stream.alerts import headline
 
-    parts: list[RenderableType] = [_title(session), view.indented(_figures(session))]
+    parts: list[RenderableType] = [_title(session), view.indented(_figures(session, width))]
     try:
         worst = ask.top(session.store, WORST).to_dicts()
         alerts = ask.alerts(session.store, most=LATEST).to_dicts()
@@ -86,7 +88,7 @@ def _title(session: Session) -> Text:
     return title
 
 
-def _figures(session: Session) -> RenderableType:
+def _figures(session: Session, width: int) -> RenderableType:
     watch, now = session.watch, session.watch.latest
     figures = watch.figures
     pairs = [
@@ -101,7 +103,8 @@ def _figures(session: Session) -> RenderableType:
     for side in range(2):
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(justify="right", no_wrap=True, min_width=10 - 2 * side)
-    for row in pairs:
+    halves = [pair[:2] for pair in pairs] + [pair[2:] for pair in pairs]
+    for row in pairs if width >= ABREAST else halves:
         grid.add_row(*row)
     return grid
 

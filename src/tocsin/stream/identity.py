@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,21 @@ def differing(said: Mapping[str, Any], own: Mapping[str, Any]) -> str | None:
     """Return in words what is said of a fleet (`identity`) that is not one's own; None if nothing is."""
     for name, value in said.items():
         if value != own.get(name):
-            return f"other {name} ({value}, not {own.get(name)})"
+            told = _features(value, own[name]) if name == "features" else f"{value}, not {own.get(name)}"
+            return f"other {name} ({told})"
     return None
+
+
+def _features(said: Sequence[str], own: Sequence[str]) -> str:
+    """Return what tells features from one's own, as there may be hundreds."""
+    more, fewer = ([name for name in these if name not in those] for these, those in ((said, own), (own, said)))
+    told = [f"{word} {_some(names)}" for word, names in (("with", more), ("without", fewer)) if names]
+    return ", ".join(told) or "in another order"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3]))
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def models_in(folder: Path) -> str | None:

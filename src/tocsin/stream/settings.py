@@ -56,6 +56,8 @@ Duration = Annotated[float, BeforeValidator(lambda value: seconds(str(value)))]
 Size = Annotated[int, BeforeValidator(lambda value: size(str(value))), Field(ge=1)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Place = Annotated[Path, AfterValidator(Path.expanduser)]
+_UNITS = {"late": "s", "linger": "s", "nightly_window": "s", "retain": "s", "dead_letters_size": "B"}
+"""Of the settings that are written with a unit, the one in which they are kept."""
 
 
 class Settings(BaseModel):
@@ -172,7 +174,8 @@ class Settings(BaseModel):
         """Return all settings that were given as text, without secrets, for logs."""
         from tocsin.stream.sinks.catalog import sink_of
 
-        told = {name: str(getattr(self, name)) for name in sorted(self.model_fields_set - {"source", "sinks", "store"})}
+        given = {name: getattr(self, name) for name in sorted(self.model_fields_set - {"source", "sinks", "store"})}
+        told = {name: f"{value:.15g}{_UNITS[name]}" if name in _UNITS else str(value) for name, value in given.items()}
         sinks = [(sink_of(address), address) for address in map(Address.of, self.sinks)]
         return told | {
             "from": str(Address.of(self.source)),
@@ -207,7 +210,7 @@ def _plain(error: ValidationError, path: str | None, given: Mapping[str, object]
     flag = f"--{name.replace('_', '-')}"
     if first["type"] == "missing":
         where = "" if path is None else f", or {name} = ... in {path}"
-        return ParameterError(f"a stream needs {flag}{where}")
+        return ParameterError(f"a stream needs {'a fleet: tocsin stream FLEET' if name == 'fleet' else flag}{where}")
     cause = first.get("ctx", {}).get("error")
     said = str(cause) if isinstance(cause, ParameterError) else first["msg"][:1].lower() + first["msg"][1:]
     return ParameterError(f"{flag if name in given or path is None else f'{name} in {path}'}: {said}")

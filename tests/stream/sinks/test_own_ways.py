@@ -54,7 +54,7 @@ def test_which_sink_an_address_means(text, sink):
     ("text", "said"),
     [
         ("slak://x", "no sink slak://; did you mean 'slack'?"),
-        ("qqqqqqqqq://x", "no sink qqqqqqqqq://; there are: "),
+        ("qqqqqqqqq://x", "no sink qqqqqqqqq://; there are: apprise, file, http, https, kafka"),
         ("slack://my-secret-token", "not complete"),
         ("json://localhost/?at_most=often", "'often' is no rate"),
         ("json://localhost/?at_most=0/day", "would send nothing"),

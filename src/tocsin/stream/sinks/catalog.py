@@ -33,7 +33,10 @@ def sink_of(address: Address) -> type[Sink]:
                 return member
     known = {scheme for member in sinks() for scheme in member.schemes if scheme.isalpha()}
     more = "" if schemes() else '; mail, Slack and others come with pip install "tocsin[notify]"'
-    raise ParameterError(f"no sink {address.scheme}://{did_you_mean(address.scheme, known | schemes())}{more}")
+    hint = did_you_mean(address.scheme, known | schemes())
+    if schemes() and hint.startswith("; there are"):  # ours drown in all that Apprise knows
+        hint = f"{did_you_mean(address.scheme, known)}, and what Apprise knows"
+    raise ParameterError(f"no sink {address.scheme}://{hint}{more}")
 
 
 def open_sink(text: str) -> Sink:
