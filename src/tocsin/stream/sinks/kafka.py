@@ -83,12 +83,31 @@ class KafkaTopic(Sink):
             self._insist(producer.init_transactions)
             part = kafka.TopicPartition(self._topic, 0)
             # A group's coordinator that has to load first is asked anew within one call only, so this is a long one.
-            (found,) = self._insist(lambda _: consumer.committed([part], timeout=PATIENCE))
+            try:
+                (found,) = self._insist(lambda _: consumer.committed([part], timeout=PATIENCE))
+            except UnavailableError:
+                self._unlock(producer, consumer)
+                (found,) = self._insist(lambda _: consumer.committed([part], timeout=PATIENCE))
         except TocsinError:
             self.close()
             raise
         self._recent = _read(found.metadata) if found.offset >= 0 else {}
         return self._line
+
+    def _unlock(self, producer: Producer, consumer: Consumer) -> None:
+        """End what a broker that was killed between a transaction and its marker holds to be open for ever.
+
+        Its group's coordinator then answers no question for offsets until the same producer ends another transaction
+        in that group, which ends the older one as it was decided: seen of Kafka 4.3.1.
+        """
+        try:
+            producer.begin_transaction()
+            part = self._kafka.TopicPartition(self._topic, 1, 0)
+            group = consumer.consumer_group_metadata()
+            self._insist(lambda timeout: producer.send_offsets_to_transaction([part], group, timeout))
+            self._insist(producer.commit_transaction)
+        except self._kafka.KafkaException as error:
+            raise self._said(error.args[0]) from None
 
     def _insist(self, job: Callable[[float], A]) -> A:
         """Do a job that may have to be tried again, as long as a broker is there and patience lasts."""
