@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tocsin.kernels.jit import kernel
 from tocsin.kernels.order import argsort, scratch
 from tocsin.kernels.sketch import Cells, cell_of, longest, widest
-from tocsin.kernels.tails import locate, locate_few, pad_knots, slots_for, spread, tail_share
+from tocsin.kernels.tails import counts_at, locate, locate_few, pad_knots, slots_for, spread, tail_share
 
 
 @kernel
@@ -61,11 +61,7 @@ def survival(
         if len(rows) < len(knots):  # a table would hold more than is asked
             locate_few(rows, knots, width, slots)
             for row in range(len(rows)):
-                under = np.int64(slots[row]) % width
-                if slots[row] >= width:
-                    under -= 1
-                    while under > 0 and knots[under - 1] == rows[row]:
-                        under -= 1
+                _, under = counts_at(knots, rows[row], np.int64(slots[row]), width)
                 p_values[offsets[asset] + row] = tail_share(below, upto, cells.totals[asset], under, True, learned)
             continue
         pad_knots(knots, width, padded)

@@ -12,6 +12,7 @@ from tocsin.kernels.logarithm import minus_log
 from tocsin.kernels.order import argsort, scratch
 from tocsin.kernels.sketch import Cells, cell_of, fetch_ahead, knots_of, longest, widest
 from tocsin.kernels.tails import (
+    counts_at,
     locate,
     locate_few,
     pad_knots,
@@ -305,50 +306,21 @@ def _lay_few(
 
     A table would hold more costs than are asked.
     """
+    feature = at // max(len(x), 1)
     for row in range(len(x)):
         slot, place = np.int64(slots[row]), at + row
-        totals[place], highs[place] = total, -1.0
+        totals[place], highs[place], lows[place] = total, -1.0, 1.0
+        left[feature, row] = right[feature, row] = 1.0
         if x[row] != x[row]:
-            lows[place] = 1.0
-        elif slot < width:
+            continue
+        if slot < width and not summed:
             lows[place] = upto[slot - 1] if slot > 0 else 0.0
             highs[place] = below[slot] if slot < len(knots) else total
-        else:
-            lower = slot - width - 1
-            while lower > 0 and knots[lower - 1] == x[row]:
-                lower -= 1
-            share = tail_share(below, upto, total, lower, True, learned)
-            lows[place] = min(tail_share(below, upto, total, slot - width, False, learned), share)
-        if summed:
-            _sides_of_one(x[row], knots, below, upto, total, learned, slot, width, place, left, right)
-
-
-@kernel
-def _sides_of_one(
-    value: float,
-    knots: NDArray[Any],
-    below: NDArray[np.float64],
-    upto: NDArray[np.float64],
-    total: float,
-    learned: bool,
-    slot: int,
-    width: int,
-    place: int,
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
-) -> None:
-    """Write the shares of both tails of one value."""
-    feature, row = place // left.shape[1], place % left.shape[1]
-    left[feature, row] = right[feature, row] = 1.0
-    if value == value:
-        upper = slot % width
-        lower = upper
-        if slot >= width:
-            lower -= 1
-            while lower > 0 and knots[lower - 1] == value:
-                lower -= 1
+            continue
+        upper, under = counts_at(knots, x[row], slot, width)
         left[feature, row] = tail_share(below, upto, total, upper, False, learned)
-        right[feature, row] = tail_share(below, upto, total, lower, True, learned)
+        right[feature, row] = tail_share(below, upto, total, under, True, learned)
+        lows[place] = min(left[feature, row], right[feature, row])
 
 
 @kernel
@@ -399,11 +371,8 @@ def _charge_both_where_symmetric(
         t = x[row] - origin
         mean = (first + t) / count
         if third + t * t * t - 3.0 * mean * (second + t * t) + 2.0 * count * mean * mean * mean == 0.0:
-            upper = np.int64(slots[row]) % width
-            lower = upper
-            while lower > 0 and knots[lower - 1] == x[row]:
-                lower -= 1
-            cost[row] = left[upper] + right[lower]
+            upper, under = counts_at(knots, x[row], np.int64(slots[row]), width)
+            cost[row] = left[upper] + right[under]
 
 
 @kernel

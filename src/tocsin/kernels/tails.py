@@ -106,6 +106,18 @@ def locate_few(x: NDArray[Any], knots: NDArray[Any], width: int, slots: NDArray[
 
 
 @kernel
+def counts_at(knots: NDArray[Any], value: float, slot: int, width: int) -> tuple[int, int]:
+    """Return how many knots are at or under a value, and how many are strictly under it, from its slot."""
+    upper = slot % width
+    under = upper
+    if slot >= width:
+        under -= 1
+        while under > 0 and knots[under - 1] == value:
+            under -= 1
+    return upper, under
+
+
+@kernel
 def _share(low: float, high: float, total: float, seen: float) -> float:
     """Return the probability of a tail whose weight is between two bounds, of which `seen` is the row's own."""
     return float(middle(max(low - seen, 0.0), max(high - seen, 0.0)) / (max(total - seen, 0.0) + 1.0))
