@@ -46,9 +46,9 @@ class Batches:
         changes = recorder.record(
             self.keys, panel, Scores(score, score, alert), self.thresholds, self.versions, ALERTS.empty_table()
         )
+        changes.add(recorder.put_down())
         recorded = cpu_seconds()
         store.commit(*changes)
-        recorder.committed()
         return recorded - begun, cpu_seconds() - recorded
 
 

@@ -80,8 +80,9 @@ def batches(found: Rows, cuts: Sequence[int]) -> Iterator[Batch]:
 
 
 def commit(store: Store, recorder: Recorder, changes: Changes) -> None:
+    """Commit what a recorder says of a batch, and the windows that it changes."""
+    changes.add(recorder.put_down())
     store.commit(*changes)
-    recorder.committed()
 
 
 def recorded(store: Store, found: Rows, cuts: Sequence[int], recorder: Recorder | None = None) -> Recorder:

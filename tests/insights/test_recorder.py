@@ -30,7 +30,9 @@ def content(store: Store) -> dict[bytes, bytes]:
 
 def unplaced(store: Store) -> dict[bytes, bytes]:
     """Return what a store holds but for the order in which assets came, which batches that hold several may change."""
-    return {key: value for key, value in store.scan(ALL) if key[:4] not in (records.BOARD, records.NAMES)}
+    return {
+        key: value for key, value in store.scan(ALL) if key[:4] not in (records.BOARD, records.VALUES, records.NAMES)
+    }
 
 
 @pytest.fixture
@@ -69,20 +71,59 @@ def test_any_cutting_and_restarts_give_the_same_bytes(folder, cuts, seconds, res
             assert value == found[key], key
 
 
-def test_a_commit_that_failed_counts_nothing(store: Store, folder: Callable[[str], Store]):
-    rows = streams.rows(900, assets=4)
+def test_windows_follow_in_any_turn(store: Store, folder: Callable[[str], Store]):
+    """Each asset's windows are put down now and then, some together; in the end all is as if it was at once."""
+    rows, rng = streams.rows(3000, assets=6, seconds=20.0), np.random.default_rng(3)
     rows.assets[:300] %= 2  # the other assets come later
-    expected = folder("expected")
-    streams.recorded(expected, rows, [0, 300, 600, 900])
-    recorder = Recorder(store, SENSORS)
-    for number, batch in enumerate(streams.batches(rows, [0, 300, 600, 900])):
-        for _ in range(number):
-            recorder.record(*batch)
-        if number == 2:
-            recorder.forget()
-        streams.commit(store, recorder, recorder.record(*batch))
+    cuts = [*range(0, 3001, 60)]
+    expected, recorder = folder("expected"), Recorder(store, SENSORS)
+    streams.recorded(expected, rows, cuts)
+    most = 0
+    for batch in streams.batches(rows, cuts):
+        changes = recorder.record(*batch)
+        most = max(most, recorder.waiting)
+        turn = [streams.name(asset) for asset in rng.permutation(7)[: rng.integers(3)]]
+        changes.add(recorder.put_down(turn))
+        assert recorder.put_down(turn) == []
+        store.commit(*changes)
+    assert most > 3
+    store.commit(recorder.put_down())
+    assert recorder.waiting == 0
     assert content(store) == content(expected)
-    assert recorder.assets == 4
+
+
+def test_latest_states_wait_for_no_windows(store: Store):
+    rows = streams.rows(200, assets=100)
+    recorder = Recorder(store, SENSORS)
+    for batch in streams.batches(rows, [0, 150, 200]):
+        store.commit(*recorder.record(*batch))
+    for asset in set(rows.assets):
+        (last,) = np.flatnonzero(rows.assets == asset)[-1:]
+        found = ask.latest(store, streams.name(asset))
+        assert (found.time, found.score) == (rows.times[last], rows.scores[last])
+        assert found.rows == (rows.assets == asset).sum()
+        np.testing.assert_array_equal(list(found.values.values()), rows.values[:, last])
+    assert ask.top(store)["rows"].sum() > 0
+    assert ask.windows(store, streams.name(rows.assets[0])).is_empty()
+    assert ask.series(store, streams.name(rows.assets[0])).is_empty()
+
+
+def test_rows_that_waited_are_recorded_again_after_a_restart(store: Store, folder: Callable[[str], Store]):
+    rows = streams.rows(900, assets=4, seconds=60.0)
+    cuts, expected = [0, 300, 600, 900], folder("expected")
+    streams.recorded(expected, rows, cuts)
+    batches = list(streams.batches(rows, cuts))
+    recorder = Recorder(store, SENSORS)
+    for number, batch in enumerate(batches[:2]):
+        changes = recorder.record(*batch)
+        if number == 0:
+            changes.add(recorder.put_down())
+        store.commit(*changes)
+    again = Recorder(store, SENSORS)
+    again.resume()
+    again.record(*batches[1])
+    streams.commit(store, again, again.record(*batches[2]))
+    assert content(store) == content(expected)
 
 
 def test_a_full_store_stays_as_it_was_and_goes_on(tmp_path: Path, opened: Open, folder: Callable[[str], Store]):
@@ -91,9 +132,11 @@ def test_a_full_store_stays_as_it_was_and_goes_on(tmp_path: Path, opened: Open, 
     recorder, expected, cuts = Recorder(store, SENSORS), folder("expected"), list(range(0, 4001, 100))
     full = 0
     for batch in streams.batches(rows, cuts):
+        changes = recorder.record(*batch)
+        changes.add(recorder.put_down())
         for _ in range(30):
             with suppress(StoreFullError):
-                streams.commit(store, recorder, recorder.record(*batch))
+                store.commit(*changes)
                 break
             full += 1
             before = len(content(store))
@@ -114,6 +157,7 @@ def test_assets_without_rows_are_not_touched(store: Store):
     )
     recorder = Recorder(store, SENSORS)
     changes = recorder.record(["none", *keys], wide, scores, np.ones(3), np.ones(3, np.int64), alerts)
+    changes.puts[:] = recorder.put_down(["none", *keys])
     assert recorder.assets == 2
     assert sum(key.startswith(b"i/a/") for key, _ in changes.puts) == 2
     assert (thresholds == 3.0).all()
@@ -126,7 +170,8 @@ def test_one_asset_in_a_batch_writes_little(store: Store):
     rows.assets[1900:] = 7
     rows.times[1900:] = rows.times[1899]
     changes = recorder.record(*streams.batch(rows, 1900, 2000))
-    assert sum(key.startswith((b"i/a/", b"i/b/", b"i/c/", b"i/h/")) for key, _ in changes.puts) <= 4
+    changes.add(recorder.put_down())
+    assert sum(key.startswith((b"i/a/", b"i/b/", b"i/c/", b"i/h/", b"i/v/")) for key, _ in changes.puts) <= 5
     assert sum(len(value) for _, value in changes.puts) < 20_000
 
 
@@ -183,6 +228,5 @@ def test_other_sensors_are_refused(store: Store):
 def test_an_empty_store_is_a_start(store: Store):
     recorder = Recorder(store, SENSORS)
     recorder.resume()
-    recorder.committed()
-    recorder.forget()
+    assert recorder.put_down() == []
     assert recorder.assets == 0

@@ -18,6 +18,7 @@ from tests.stream.running import SECOND, SENSORS, START, Drawer, Frames, later, 
 from tocsin.fleet.fleet import Fleet
 from tocsin.fleet.models import ModelTable
 from tocsin.panel import Panel
+from tocsin.stream import telling
 from tocsin.stream.learning import Learning
 from tocsin.stream.live import Live
 from tocsin.stream.sources.base import Fetched, Positions
@@ -84,6 +85,7 @@ def main() -> None:
         os._exit(0)
     os.wait()
     warm(Fleet.load(folder / "fleet"))
+    telling.FEW = 0  # windows wait, as those of many assets do
     for name in ("straight", "killed"):
         while True:
             process, pipe = forked(partial(child, folder, name))

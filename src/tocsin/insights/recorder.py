@@ -1,4 +1,4 @@
-"""What the stream has seen, as insights: each batch changes the states, windows and series of the assets it touched."""
+"""What the stream has seen, as insights: latest states and alerts with each batch, windows in their turn."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tocsin.errors import DataError, StoreError
 from tocsin.insights import records
 from tocsin.insights.alerts import to_lines
+from tocsin.insights.backlog import Backlog, Rows
 from tocsin.insights.base import Span, Store
-from tocsin.insights.records import ASSET, BLOCK, BOARD, LEVELS, NAMES, asset_id
+from tocsin.insights.records import ASSET, BLOCK, BOARD, LEVELS, NAMES, PER, VALUES, asset_id
 from tocsin.insights.state import State
 from tocsin.kernels.rolling import FIGURES, Ended, endings, learn
 from tocsin.panel import Panel, Scores
@@ -66,9 +67,10 @@ class Keep:
 class Recorder:
     """Learns what a batch says of its assets, and says what to write into the store.
 
-    The stream calls `resume` once; for each batch `record`, then commits what it gets, with what else belongs together,
-    then `committed`. Whoever calls `record` again without `committed` between takes the batch back: the assets that it
-    touched are read from the store again, so that nothing is counted twice.
+    The stream calls `resume` once; for each batch `record`, and commits what it gets with what else belongs together.
+    That holds latest states and alerts. Windows learn their rows, and are written with those that have ended, when
+    `put_down` is called for their assets: it costs some ten microseconds an asset, however many rows have come since.
+    Until then rows wait in memory; whoever resumes must `record` them again.
 
     All figures depend on each asset's rows in their order alone, not on how they are cut into batches. In memory are
     about 2 kB a sensor and asset, and as much for the score.
@@ -85,20 +87,25 @@ class Recorder:
 
     def __init__(self, store: Store, sensors: tuple[str, ...], keep: Keep | None = None) -> None:
         self.sensors, self.keep = sensors, keep or Keep()
-        self._store, self._state = store, State(len(sensors))
+        self._store, self._state, self._backlog = store, State(len(sensors)), Backlog()
         self._slots: dict[str, int] = {}
         self._names: list[str] = []
         self._ids: list[bytes] = []
-        self._known = 0
-        self._pending: NDArray[np.int64] | None = None
+        self._first_kept: dict[str, int] = {}
+        """Which bucket of each level's windows is the oldest that is kept."""
 
     @property
     def assets(self) -> int:
         """How many assets have been seen."""
         return len(self._names)
 
+    @property
+    def waiting(self) -> int:
+        """How many batches hold rows that windows have not learned."""
+        return len(self._backlog)
+
     def resume(self) -> None:
-        """Load what the store holds; costs some 10 microseconds an asset.
+        """Load what the store holds, as it was when it was put down; costs some 10 microseconds an asset.
 
         Raises
         ------
@@ -115,7 +122,6 @@ class Recorder:
         names = [name for _, block in self._store.scan(Span.of_prefix(NAMES)) for name in json.loads(block)]
         self._state.grow(assets)
         self._name(names[:assets])
-        self._known = assets
         for start in range(0, assets, AT_ONCE):
             self._load(np.arange(start, min(start + AT_ONCE, assets)))
 
@@ -128,14 +134,14 @@ class Recorder:
         versions: NDArray[np.int64],
         alerts: pa.Table,
     ) -> Changes:
-        """Learn a batch, and return what is to be committed for it.
+        """Take in a batch, and return what is to be committed for it.
 
         Parameters
         ----------
         keys : sequence of str
             The panel's assets, each once.
         panel : Panel
-            Their readings: `sensors` in their order, and times.
+            Their readings: `sensors` in their order, and times. It is kept until its windows are put down.
         scores : Scores
             Of each row; a score that is NaN is none.
         thresholds, versions : ndarray of shape (n_assets,)
@@ -145,36 +151,35 @@ class Recorder:
         """
         if panel.times is None or panel.values.shape[0] != len(self.sensors):
             raise DataError(f"insights need times and {len(self.sensors)} sensors, not {panel.values.shape[0]}")
-        self.forget()
-        touched = np.flatnonzero(np.diff(panel.offsets))
+        touched, known = np.flatnonzero(np.diff(panel.offsets)), len(self._names)
         slots = self._slots_of([keys[i] for i in touched.tolist()] if len(touched) < len(keys) else keys)
-        self._pending = slots
-        offsets = np.append(panel.offsets[touched], panel.offsets[-1])
-        rolling = self._state.rolling
-        count = endings(rolling, slots, offsets, panel.times)
-        ended = _room(count, len(self.sensors) + 1)
-        learn(rolling, slots, offsets, panel.times, scores.score, scores.alert, panel.values, ended)
-        self._update(slots, offsets, panel, scores, thresholds[touched], versions[touched])
-        puts = self._puts(slots, ended)
+        puts = self._introduced(known)
+        rows = Rows(slots, np.append(panel.offsets[touched], panel.offsets[-1]), panel.times, panel.values, scores)
+        self._backlog.add(rows)
+        self._update(rows, thresholds[touched], versions[touched])
+        puts += self._board(slots)
         puts += _alert_puts(alerts)
         return Changes(puts, [], [])
 
-    def committed(self) -> None:
-        """Hear that what `record` returned is in the store."""
-        self._pending, self._known = None, len(self._names)
+    def put_down(self, keys: Sequence[str] | None = None) -> list[tuple[bytes, bytes]]:
+        """Let windows learn the rows that wait, of some assets or of all; return their records, and what has ended."""
+        slots = np.arange(len(self._names))
+        if keys is not None:
+            slots = np.array([slot for slot in map(self._slots.get, keys) if slot is not None], np.int64)
+        slots = self._backlog.waiting(slots)
+        if not len(slots):
+            return []
+        ended = [self._learn(rows, which) for rows, which in self._backlog.take(slots)]
+        return self._records(slots, Ended(*map(np.concatenate, zip(*ended, strict=True))))
 
-    def forget(self) -> None:
-        """Take back a batch that was not committed; `record` does it, too."""
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        for name in self._names[self._known :]:
-            del self._slots[name]
-        del self._names[self._known :], self._ids[self._known :]
-        self._state.forget(pending)
-        old = pending[pending < self._known]
-        for start in range(0, len(old), AT_ONCE):
-            self._load(old[start : start + AT_ONCE])
+    def _learn(self, rows: Rows, which: NDArray[np.int64]) -> Ended:
+        """Let the windows of some assets learn their rows of a batch; return those that end."""
+        rolling, slots = self._state.rolling, rows.slots[which]
+        starts, stops = rows.offsets[which], rows.offsets[which + 1]
+        ended = _room(endings(rolling, slots, starts, stops, rows.times), len(self.sensors) + 1)
+        scores = rows.scores
+        learn(rolling, slots, starts, stops, rows.times, scores.score, scores.alert, rows.values, ended)
+        return ended
 
     def retain(self, now: int, *, full: bool = False) -> Changes:
         """Return what is to be deleted by now, in nanoseconds of event time: what is too old, or too much.
@@ -185,7 +190,9 @@ class Recorder:
         spans, deletes = [], list[bytes]()
         for level, days in zip(LEVELS, (self.keep.minutes, self.keep.hours, self.keep.days), strict=True):
             if days is not None:
-                spans.append(records.series_until(level, (now - int(days * DAY)) // LEVELS[level]))
+                window = (now - int(days * DAY)) // LEVELS[level]
+                spans.append(records.series_until(level, window))
+                self._first_kept[level] = window // PER[level]
         if self.keep.alerts is not None:
             old = Span(records.ALERT, records.ALERT + records.whole(now - int(self.keep.alerts * DAY)))
             spans.append(old)
@@ -230,45 +237,53 @@ class Recorder:
             there = np.array([value is not None for value in values], bool)
             self._state.unpack(level, slots[there], [value for value in values if value is not None])
 
-    def _update(
-        self,
-        slots: NDArray[np.int64],
-        offsets: NDArray[np.int64],
-        panel: Panel,
-        scores: Scores,
-        thresholds: NDArray[np.float64],
-        versions: NDArray[np.int64],
-    ) -> None:
+    def _update(self, rows: Rows, thresholds: NDArray[np.float64], versions: NDArray[np.int64]) -> None:
         """Write the last row of each asset into its state."""
-        assert panel.times is not None
-        heads, last = self._state.heads, offsets[1:] - 1
-        heads["time"][slots], heads["score"][slots] = panel.times[last], scores.score[last]
+        slots, scores = rows.slots, rows.scores
+        heads, last = self._state.heads, rows.offsets[1:] - 1
+        heads["time"][slots], heads["score"][slots] = rows.times[last], scores.score[last]
         heads["p_value"][slots], heads["alert"][slots] = scores.p_value[last], scores.alert[last]
         heads["threshold"][slots], heads["version"][slots] = thresholds, versions
-        heads["rows"][slots] += np.diff(offsets)
-        heads["alerts"][slots] += np.diff(np.concatenate([[0], np.cumsum(scores.alert)])[offsets])
-        self._state.values[slots] = panel.values[:, last].T
+        heads["rows"][slots] += np.diff(rows.offsets)
+        heads["alerts"][slots] += np.diff(np.concatenate([[0], np.cumsum(scores.alert)])[rows.offsets])
+        self._state.values[slots] = rows.values[:, last].T
 
-    def _puts(self, slots: NDArray[np.int64], ended: Ended) -> list[tuple[bytes, bytes]]:
-        ids, puts = self._ids, []
-        for level, prefix in enumerate(ASSET):
-            of = slots if level == 0 else np.unique(ended.assets[ended.levels == level - 1])
-            packed = self._state.pack(level, of)
-            puts += [(prefix + ids[slot], value) for slot, value in zip(of.tolist(), packed, strict=True)]
+    def _introduced(self, known: int) -> list[tuple[bytes, bytes]]:
+        """Return the names of assets that are new, and their records from before their first row."""
+        if len(self._names) == known:
+            return []
+        puts = self._packed(0, np.arange(known, len(self._names)))
+        for block in range(known // BLOCK, (len(self._names) - 1) // BLOCK + 1):
+            names = self._names[block * BLOCK : (block + 1) * BLOCK]
+            puts.append((records.block_key(NAMES, block), json.dumps(names).encode()))
+        return [*puts, records.meta_put(self.sensors, len(self._names))]
+
+    def _board(self, slots: NDArray[np.int64]) -> list[tuple[bytes, bytes]]:
+        """Return the blocks of latest states that hold those of some assets."""
+        puts = []
         for block in np.unique(slots // BLOCK).tolist():
-            heads = self._state.heads[block * BLOCK : min((block + 1) * BLOCK, len(self._names))]
-            puts.append((records.block_key(BOARD, block), heads.tobytes()))
-        levels, values = list(LEVELS), records.series_values(ended.rows, ended.summaries)
+            held = slice(block * BLOCK, min((block + 1) * BLOCK, len(self._names)))
+            puts.append((records.block_key(BOARD, block), self._state.heads[held].tobytes()))
+            puts.append((records.block_key(VALUES, block), self._state.values[held].tobytes()))
+        return puts
+
+    def _records(self, slots: NDArray[np.int64], ended: Ended) -> list[tuple[bytes, bytes]]:
+        """Return the records of assets that have learned, and the windows that have ended, but for what is too old."""
+        puts = self._packed(0, slots)
+        for level in (1, 2):
+            puts += self._packed(level, np.unique(ended.assets[ended.levels == level - 1]))
+        names, values = list(LEVELS), records.series_values(ended.rows, ended.summaries)
         whose = zip(ended.levels.tolist(), ended.windows.tolist(), ended.assets.tolist(), values, strict=True)
         for level, window, slot, value in whose:
-            before, after = records.series_parts(levels[level], window)
-            puts.append((before + ids[slot] + after, value))
-        if len(self._names) > self._known:
-            for block in range(self._known // BLOCK, (len(self._names) - 1) // BLOCK + 1):
-                names = self._names[block * BLOCK : (block + 1) * BLOCK]
-                puts.append((records.block_key(NAMES, block), json.dumps(names).encode()))
-            puts.append(records.meta_put(self.sensors, len(self._names)))
+            name = names[level]
+            if window // PER[name] >= self._first_kept.get(name, window // PER[name]):
+                before, after = records.series_parts(name, window)
+                puts.append((before + self._ids[slot] + after, value))
         return puts
+
+    def _packed(self, level: int, slots: NDArray[np.int64]) -> list[tuple[bytes, bytes]]:
+        prefix, packed = ASSET[level], self._state.pack(level, slots)
+        return [(prefix + self._ids[slot], value) for slot, value in zip(slots.tolist(), packed, strict=True)]
 
 
 def _room(count: int, channels: int) -> Ended:

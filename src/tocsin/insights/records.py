@@ -21,8 +21,11 @@ from tocsin.kernels.rolling import FIGURES, MINUTE
 
 META = b"i/meta"
 ASSET = (b"i/a/", b"i/b/", b"i/c/")
-"""Where an asset's minute, hour and day are; with the minute is its latest state."""
-BOARD, NAMES, ALERT, ALERT_OF, OPS, DRIFT, SERIES = b"i/h/", b"i/n/", b"i/t/", b"i/x/", b"i/o/", b"i/d/", b"i/s/"
+"""Where an asset's minute, hour and day are; with the minute is its state when these were put down."""
+BOARD, VALUES, NAMES, ALERT, ALERT_OF, OPS, DRIFT, SERIES = (
+    b"i/h/", b"i/v/", b"i/n/", b"i/t/", b"i/x/", b"i/o/", b"i/d/", b"i/s/",
+)  # fmt: skip
+"""The board, where latest states are, and their readings; names, alerts, an asset's alerts, the operation, drift."""
 BLOCK = 63
 """How many assets' states share a value of the board, so that it and its header fill one page of 4,096 bytes."""
 LONGEST = 120

@@ -53,14 +53,6 @@ class State:
         self.rolling = Rolling(*(_longer(array, room) for array in self.rolling))
         self.room = room
 
-    def forget(self, slots: NDArray[np.int64]) -> None:
-        """Empty the places of some assets."""
-        self.heads[slots] = np.zeros((), HEAD)
-        self.heads["slot"][slots] = slots
-        self.values[slots] = 0.0
-        for array in self.rolling:
-            array[slots] = 0
-
     def pack(self, level: int, slots: NDArray[np.int64]) -> list[bytes]:
         """Return the records of some assets: what is fixed, then their digests."""
         rolling, fixed = self.rolling, np.empty(len(slots), fixed_type(level, self.sensors))

@@ -27,7 +27,7 @@ LEVELS = 3
 CLUSTERS, BUFFER, EXACT = 56, 32, 32
 """How many clusters a digest may have, how many values wait for it, and up to how many it keeps each as it is."""
 REACH = (0.15, 0.1, 0.1)
-"""How far clusters of a minute, an hour and a day reach; a minute's are written with each commit."""
+"""How far clusters of a minute, an hour and a day reach; a minute's are written most often."""
 LARGEST = 3.4028234e38
 SHARES = (0.05, 0.5, 0.95)
 FIGURES = 8
@@ -281,13 +281,19 @@ def _end(rolling: Rolling, asset: int, minute: int, ended: Ended, count: int, sc
 
 
 @kernel
-def endings(rolling: Rolling, assets: NDArray[np.int64], offsets: NDArray[np.int64], times: NDArray[np.int64]) -> int:
-    """Return how many windows the rows will end."""
+def endings(
+    rolling: Rolling,
+    assets: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    times: NDArray[np.int64],
+) -> int:
+    """Return how many windows the rows of each asset, from its start to before its stop, will end."""
     count = 0
     for i in range(len(assets)):
         asset = assets[i]
         current, known = rolling.minutes[asset], rolling.rows[asset, 0, 0] > 0
-        for row in range(offsets[i], offsets[i + 1]):
+        for row in range(starts[i], stops[i]):
             minute = times[row] // MINUTE
             if known and minute > current:
                 for level in range(LEVELS):
@@ -303,7 +309,8 @@ def endings(rolling: Rolling, assets: NDArray[np.int64], offsets: NDArray[np.int
 def learn(
     rolling: Rolling,
     assets: NDArray[np.int64],
-    offsets: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
     times: NDArray[np.int64],
     scores: NDArray[np.float64],
     alerts: NDArray[np.bool_],
@@ -312,12 +319,12 @@ def learn(
 ) -> int:
     """Add rows to the windows of their assets; return how many windows have ended, which are written to `ended`.
 
-    Channel 0 is the score, the others are the rows of `values`, shape (C - 1, n_rows). A row older than its asset's
-    current minute is counted in that.
+    The rows of each asset go from its start to before its stop. Channel 0 is the score, the others are the rows of
+    `values`, shape (C - 1, n_rows). A row older than its asset's current minute is counted in that.
     """
     count, room = 0, scratch()
     for i in range(len(assets)):
-        asset, row, last = assets[i], offsets[i], offsets[i + 1]
+        asset, row, last = assets[i], starts[i], stops[i]
         while row < last:
             minute = times[row] // MINUTE
             if rolling.rows[asset, 0, 0] == 0:

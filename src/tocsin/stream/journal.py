@@ -62,6 +62,8 @@ class Journal:
         self._turn, self._owed = 0, 0.0
         self._first = 1
         self._n_keys = 0
+        self.renewed: list[int] = []
+        """Which parts the last commit puts down."""
         self.archived: int | None = None
         """Up to which number entries are kept elsewhere, too; those that are not stay. None keeps none for that."""
 
@@ -147,23 +149,26 @@ class Journal:
             puts.append((ENTRIES + self.number.to_bytes(8, "big"), value))
         while len(self._marks) * WIDTH < n_slots:
             self._marks.append(0)
-        puts += self._renewed(size, n_slots)
+        puts += self._in_turn(size, n_slots)
         return Changes(puts, [], self._dropped())
 
     def renew(self, n_slots: int) -> Puts:
         """Return all parts, as they are to be put down at once."""
         self._marks = [self.number] * -(-n_slots // WIDTH)
-        return [self._part(part, n_slots) for part in range(len(self._marks))]
+        self.renewed = [*range(len(self._marks))]
+        return [self._part(part, n_slots) for part in self.renewed]
 
-    def _renewed(self, size: int, n_slots: int) -> Puts:
+    def _in_turn(self, size: int, n_slots: int) -> Puts:
         """Return the parts whose turn it is."""
         puts: Puts = []
+        self.renewed = []
         self._owed += RENEWED * size
         while self._owed > 0 and len(puts) < len(self._marks):
             self._turn %= len(self._marks)
             puts.append(self._part(self._turn, n_slots))
             self._owed -= len(puts[-1][1])
             self._marks[self._turn] = self.number
+            self.renewed.append(self._turn)
             self._turn += 1
         return puts
 

@@ -42,6 +42,20 @@ class Outcome:
     version: Ints
     alerts: pa.Table | None
 
+    def of(self, assets: Ints) -> Outcome:
+        """Return what was said of some of the assets, ascending, without alerts."""
+        chosen = np.zeros(len(self.slots), np.bool_)
+        chosen[assets] = True
+        rows = np.flatnonzero(np.repeat(chosen, np.diff(self.panel.offsets)))
+        return Outcome(
+            self.slots[assets],
+            self.panel.take_assets(assets),
+            take_scores(self.scores, rows),
+            self.threshold[assets],
+            self.version[assets],
+            None,
+        )
+
 
 class Raised(NamedTuple):
     """Alerts of one pass, and what they are explained by.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tocsin.errors import FleetError, StoreFullError
+from tocsin.errors import FleetError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights.alerts import ALERTS
 from tocsin.insights.base import Store
@@ -31,6 +31,7 @@ from tocsin.stream.outbox import Outbox
 from tocsin.stream.outcomes import Outcome, together
 from tocsin.stream.sources.base import Fetched, Positions, Source, joined
 from tocsin.stream.state import State
+from tocsin.stream.telling import Telling
 from tocsin.stream.waiting import patiently
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ EPOCH = 600_000_000_000
 NOTHING = Arrivals(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((1, 0)))
 IDLE = 0.25
 """Seconds to wait for a first reading before looking whether there is something else to do."""
+LEAVE = 0.5
+"""Seconds to put down what is left when the stream is told to stop."""
 
 
 class Runner:
@@ -79,6 +82,7 @@ class Runner:
         self.live = self._state.live
         self._recorder = Recorder(store, fleet.features, options.keep)
         self._journal = Journal(store, self._state.pack)
+        self._telling = Telling(store, self._recorder)
         context = Context(fleet, self._journal, options.adapting, say, options.long)
         self._adaptation = Adaptation(context, store, self.live, options.budget)
         self._newest = NEVER
@@ -124,6 +128,7 @@ class Runner:
             else:
                 self.settle()
         self._adapt(last=True)
+        self._tell_rest()
 
     def resume(self) -> None:
         """Be as it was after the last commit.
@@ -160,10 +165,12 @@ class Runner:
             raise FleetError(
                 f"the store belongs to a fleet with {differs}; give another store, or the fleet that it belongs to"
             )
-        self._state.resume(self._journal, self._store, self._adaptation.again)
-        self._adaptation.resume(self._state.roster)
+        self._telling.resume()
         self._newest = head["newest"]
-        self._recorder.resume()
+        if self._newest != NEVER:
+            self._retained.append(int(self._newest) // EPOCH * EPOCH)
+        self._state.resume(self._journal, self._store, self._telling.again, self._adaptation.again)
+        self._adaptation.resume(self._state.roster)
         kind = type(self._source).__name__
         if head.get("source", kind) == kind:
             self._positions = head["positions"]
@@ -177,6 +184,7 @@ class Runner:
         changes.add(*self._outbox.delivered())
         for watcher in self._watchers:
             changes.add(watcher.changes())
+        changes.add(self._telling.turn(self._journal.number, [], self._state.roster))
         if any(changes):
             self._patiently(partial(self._store.commit, *changes), "the store")
         self._outbox.committed()
@@ -297,18 +305,29 @@ class Runner:
         if self._retained:
             retain = partial(self._recorder.retain, self._retained[-1])
             changes.add(*self._patiently(retain, "the store"))
+        changes.add(self._telling.turn(self._journal.number, self._journal.renewed, roster, batch.rows))
         kind = type(self._source).__name__
         said = {"fleet": self._identity, "newest": int(self._newest), "source": kind, "positions": self._positions}
         changes.add([self._journal.header(**said)])
         self._patiently(partial(self._write, changes), "the store")
         self._outbox.committed()
-        self._recorder.committed()
         self._adaptation.committed()
         self._retained.clear()
         self._source.committed(self._positions)
         batch.alerts, batch.committed, batch.lag = alerts.num_rows, time.time(), self._source.lag
         for watcher in self._watchers:
             watcher.seen(batch)
+
+    def _tell_rest(self) -> None:
+        """Put down what windows have still to learn; if the stream is to stop, as much of it as there is time for."""
+        end = time.monotonic() + LEAVE
+        for puts in self._telling.rest(self._journal.number, self._state.roster):
+            try:
+                self._patiently(partial(self._write, Changes(puts, [], [])), "the store")
+            except (StoreFullError, UnavailableError):
+                break  # what is missing comes again from the journal
+            if self._stop.is_set() and time.monotonic() > end:
+                break
 
     def _write(self, changes: Changes) -> None:
         """Commit; where there is no room, let the oldest insights go and try once more."""

@@ -24,6 +24,7 @@ from tocsin.stream.roster import Roster
 from tocsin.stream.sources.base import KEY, SENSOR, TIME, VALUE
 
 Again = Callable[[Sequence[Mapping[str, Any]], NDArray[np.bool_], Roster], None]
+Tell = Callable[[Sequence[Outcome], int, Roster], None]
 
 
 class State:
@@ -103,10 +104,11 @@ class State:
         tables = [self.live.arena.pack(slots), self._ordering.arena.pack(slots)]
         return tables if self._budget is None else [*tables, alarms.pack(self._budget, slots)]
 
-    def resume(self, journal: Journal, store: Store, again: Again) -> None:
+    def resume(self, journal: Journal, store: Store, tell: Tell, again: Again) -> None:
         """Be as after the last commit: take the parts, and let the journal's rows run through them.
 
-        What else was decided then, the acts among an entry's notes, `again` does once more, after the entry's rows.
+        What is said of an entry's rows is given to `tell`, with the entry's number. What else was decided then, the
+        acts among its notes, `again` does once more, after the rows.
         """
         budget = self._budget
         self.roster = Roster(journal.keys())
@@ -118,17 +120,16 @@ class State:
                 alarms.unpack(budget, more[0])
         self.grow()
         for entry in journal.entries(len(self.roster)):
-            self._replay(entry)
+            tell(self._replay(entry), entry.number, self.roster)
             again(entry.notes.get("acts", ()), entry.behind, self.roster)
         if budget is not None and held:
             alarms.resume(budget, store)
         else:
             self.begin_budget()
 
-    def _replay(self, entry: Entry) -> None:
+    def _replay(self, entry: Entry) -> list[Outcome]:
         if self._budget is not None and "rule" in entry.notes:
             self._budget.rule = entry.notes["rule"]
         if entry.notes.get("release"):
-            self.release(np.flatnonzero(entry.behind))
-        elif len(entry.rows.slots):
-            self.arrive(entry.rows)
+            return self.release(np.flatnonzero(entry.behind))
+        return self.arrive(entry.rows)[0] if len(entry.rows.slots) else []
