@@ -257,6 +257,7 @@ def _watch(stages: Stages, runner: Any, source: Any, store: Any, outbox: Any) ->
         (live, "_collect", "collect"),
         (live.pipeline.detector, "update_panel", "learn"),
         (runner._recorder, "record", "insights"),
+        (runner._telling, "turn", "insights"),
         (runner._journal, "commit", "journal"),
         (outbox, "put", "alerts"),
         (store, "commit", "commit"),

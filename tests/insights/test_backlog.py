@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.insights.backlog import Backlog, Rows
-from tocsin.panel import Scores
 
 N = 6
 STEP = st.tuples(
@@ -20,8 +19,18 @@ def rows(number: int, slots: list[int]) -> Rows:
     """Return a batch that has one row of some slots; its times say which."""
     count = len(slots)
     times = 100 * number + np.array(slots)
-    none = Scores(np.zeros(count), np.zeros(count), np.zeros(count, bool))
-    return Rows(np.array(slots), np.arange(count + 1), times, np.zeros((1, count)), none)
+    return Rows(np.array(slots), np.arange(count + 1), times, times / 2.0, times % 2 == 0, times[None] / 4.0)
+
+
+def taken(backlog: Backlog, slots: np.ndarray) -> dict[int, list[int]]:
+    """Return the times of the rows of each slot."""
+    found = backlog.take(slots)
+    np.testing.assert_array_equal(found.score, found.times / 2.0)
+    np.testing.assert_array_equal(found.alert, found.times % 2 == 0)
+    np.testing.assert_array_equal(found.values, found.times[None] / 4.0)
+    assert found.slots.tolist() == slots.tolist()
+    parts = np.split(found.times, found.offsets[1:-1])
+    return {slot: part.tolist() for slot, part in zip(slots.tolist(), parts, strict=True)}
 
 
 @given(steps=st.lists(STEP, max_size=30))
@@ -36,15 +45,14 @@ def test_each_row_is_given_once_in_its_order(steps: list[tuple[bool, list[int]]]
             asked = np.array(slots)
             waiting = backlog.waiting(asked)
             assert waiting.tolist() == [slot for slot in asked.tolist() if len(came[slot]) > len(given_[slot])]
-            for batch, which in backlog.take(waiting):
-                for place in which.tolist():
-                    given_[batch.slots[place]] += batch.times[batch.offsets[place] : batch.offsets[place + 1]].tolist()
+            if len(waiting):
+                for slot, times in taken(backlog, waiting).items():
+                    given_[slot] += times
             assert all(given_[slot] == came[slot] for slot in asked.tolist())
             assert not len(backlog.waiting(asked))
-    every = np.arange(N)
-    for batch, which in backlog.take(backlog.waiting(every)):
-        for place in which.tolist():
-            given_[batch.slots[place]] += batch.times[batch.offsets[place] : batch.offsets[place + 1]].tolist()
+    left = backlog.waiting(np.arange(N))
+    for slot, times in taken(backlog, left).items() if len(left) else ():
+        given_[slot] += times
     assert given_ == came
     assert len(backlog) == 0
 
@@ -55,6 +63,6 @@ def test_a_batch_goes_when_all_of_its_assets_were_taken() -> None:
         backlog.add(rows(number, slots))
     lengths = []
     for slot in (1, 0, 2):
-        assert len(list(backlog.take(np.array([slot])))) == 2
+        assert len(taken(backlog, np.array([slot]))[slot]) == 2
         lengths.append(len(backlog))
     assert lengths == [3, 2, 0]

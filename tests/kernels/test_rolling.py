@@ -29,15 +29,13 @@ def empty(assets: int, channels: int) -> Rolling:
 def learned(windows: Rolling, batch: Batch) -> list[tuple[int, int, int, tuple[int, ...], bytes]]:
     """Learn rows, and return the windows that ended."""
     assets, offsets, times, scores, values = batch
-    count = rolling.endings(windows, assets, offsets[:-1], offsets[1:], times)
+    count = rolling.endings(windows, assets, offsets, times)
     ended = Ended(
         *(np.empty(count, np.int64) for _ in range(3)),
         np.empty((count, 2), np.int64),
         np.empty((count, windows.fills.shape[1], FIGURES)),
     )
-    assert (
-        rolling.learn(windows, assets, offsets[:-1], offsets[1:], times, scores, scores > 2.0, values, ended) == count
-    )
+    assert rolling.learn(windows, assets, offsets, times, scores, scores > 2.0, values, ended) == count
     return [
         (int(a), int(level), int(window), tuple(rows.tolist()), figures.tobytes())
         for a, level, window, rows, figures in zip(*ended, strict=True)

@@ -70,6 +70,18 @@ def test_each_statistic_alone_is_the_same(which):
 
 
 @pytest.mark.parametrize("size", [3, 10, 13])
+def test_short_assets_together_are_each_alone(size):
+    """Whichever lie beside them: also those of which windows would reach beyond, and with gaps in some."""
+    lengths = np.random.default_rng(4).integers(0, 30, 200)
+    lengths[[50, 120]] = windows.TILE, 3 * windows.TILE
+    values, offsets = readings(lengths=lengths)
+    every, to = statistics(values, offsets, size)
+    for asset, (first, last) in enumerate(pairwise(offsets)):
+        alone, _ = statistics(np.ascontiguousarray(values[:, first:last]), np.array([0, last - first]), size)
+        assert alone.tobytes() == np.ascontiguousarray(every[:, :, to[asset] : to[asset + 1]]).tobytes()
+
+
+@pytest.mark.parametrize("size", [3, 10, 13])
 def test_a_window_depends_on_its_own_rows_alone(size):
     values, offsets = readings(lengths=(2 * windows.TILE + 50,))
     whole, _ = statistics(values, offsets, size)

@@ -15,7 +15,8 @@ from tocsin.models import Place, Ragged, Shelf
 
 Ints = NDArray[np.int64]
 
-_SPARE = 8
+_SPARE, _PUT, _APPENDED = 8, 0.125, 0.5
+"""How many values an entry that moves gets more than it needs, and which share of these: replaced, or appended to."""
 
 
 class Slots:
@@ -62,7 +63,7 @@ class Slots:
         """Replace the entries of some slots, each named once."""
         sizes = np.diff(entries.offsets)
         self.sizes[slots] = 0
-        self.reserve(slots, sizes, spare=True)
+        self.reserve(slots, sizes, _PUT)
         given = np.ascontiguousarray(entries.values, self.values.dtype)
         kernels.scatter(given, entries.offsets, slots, self.values, self.starts)
         self.sizes[slots] = sizes
@@ -77,7 +78,7 @@ class Slots:
         `values`, (width, n_rows), and `offsets` are those of a panel of the slots' assets; of each asset these are
         `counts` rows from its row `firsts` on.
         """
-        self.reserve(slots, self.sizes[slots] + counts * len(values))
+        self.reserve(slots, self.sizes[slots] + counts * len(values), _APPENDED)
         kernels.append(values, offsets, firsts, counts, slots, self.values, self.starts, self.sizes)
 
     def rows(self, slots: Ints, width: int) -> tuple[NDArray[Any], Ints]:
@@ -87,13 +88,14 @@ class Slots:
         kernels.transposed(held.values, values)
         return values, held.offsets // width
 
-    def reserve(self, slots: Ints, sizes: Ints, *, spare: bool = False) -> None:
-        """Give entries room for so many values each; what they hold stays."""
+    def reserve(self, slots: Ints, sizes: Ints, spare: float = 0.0) -> None:
+        """Give entries room for so many values each, and a share of these to `spare`; what they hold stays."""
         tight = np.flatnonzero(sizes > self.rooms[slots])
         if not len(tight):
             return
         moved, rooms = slots[tight], sizes[tight]
-        rooms = rooms + (rooms // 8 + _SPARE if spare else 0)
+        if spare:
+            rooms = rooms + (rooms * spare).astype(np.int64) + _SPARE
         if self._end + int(rooms.sum()) > len(self.values):
             self._settle(int(rooms.sum()))
         starts = self._end + np.cumsum(rooms) - rooms

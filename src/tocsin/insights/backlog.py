@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.panel import Scores
+from tocsin.kernels.rows import runs
 
 Ints = NDArray[np.int64]
 
@@ -24,22 +24,22 @@ class Rows:
     slots : ndarray of shape (n_assets,), int64
     offsets : ndarray of shape (n_assets + 1,), int64
     times : ndarray of shape (n_rows,), int64
+    score, alert : ndarray of shape (n_rows,), float64 and bool
     values : ndarray of shape (n_sensors, n_rows)
-    scores : Scores
     """
 
     slots: Ints
     offsets: Ints
     times: Ints
+    score: NDArray[np.float64]
+    alert: NDArray[np.bool_]
     values: NDArray[Any]
-    scores: Scores
 
 
 class Backlog:
     """Batches of rows, kept as they are until each of their assets has been taken.
 
-    An asset's rows are given in the order in which they came. Taking some assets costs a look at each batch that waits,
-    and copies nothing.
+    An asset's rows are given in the order in which they came. Taking some assets costs a look at each batch that waits.
     """
 
     def __init__(self) -> None:
@@ -73,21 +73,43 @@ class Backlog:
         found: Ints = slots[self._newest[slots] > self._taken[slots]]
         return found
 
-    def take(self, slots: Ints) -> Iterator[tuple[Rows, Ints]]:
-        """Give the batches that hold rows of some slots, and which of their assets these are; all are to be taken."""
+    def take(self, slots: Ints) -> Rows:
+        """Return the rows of some slots, each of which has some, and let them go."""
+        found, sizes = list(self._those(slots)), np.zeros(len(self._taken), np.int64)
+        for batch, which in found:
+            sizes[batch.slots[which]] += batch.offsets[which + 1] - batch.offsets[which]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[slots])])
+        first, count = found[0][0], int(offsets[-1])
+        values = np.empty((len(first.values), count), first.values.dtype)
+        rows = Rows(slots, offsets, np.empty(count, np.int64), np.empty(count), np.empty(count, np.bool_), values)
+        places = np.empty_like(sizes)
+        places[slots] = offsets[:-1]
+        for batch, which in found:
+            own, starts, stops = batch.slots[which], batch.offsets[which], batch.offsets[which + 1]
+            at = places[own]
+            for source, target in zip(_columns(batch), _columns(rows), strict=True):
+                runs(source, starts, stops, at, target)
+            places[own] += stops - starts
+        self._taken[slots] = self._newest[slots]
+        self._drop()
+        return rows
+
+    def _those(self, slots: Ints) -> Iterator[tuple[Rows, Ints]]:
+        """Give the batches that hold rows of some slots, and which of their assets these are."""
         wanted = np.zeros(len(self._taken), np.bool_)
         wanted[slots] = True
         for place, batch in enumerate(self._batches):
-            number = self._first + place
-            which = np.flatnonzero(wanted[batch.slots] & (self._taken[batch.slots] < number))
+            which = np.flatnonzero(wanted[batch.slots] & (self._taken[batch.slots] < self._first + place))
             if len(which):
                 self._left[place] -= len(which)
                 yield batch, which
-        self._taken[slots] = self._newest[slots]
-        self._drop()
 
     def _drop(self) -> None:
         while self._left and not self._left[0]:
             self._batches.popleft()
             self._left.popleft()
             self._first += 1
+
+
+def _columns(rows: Rows) -> list[NDArray[Any]]:
+    return [rows.times, rows.score, rows.alert, *rows.values]

@@ -154,9 +154,10 @@ class Recorder:
         touched, known = np.flatnonzero(np.diff(panel.offsets)), len(self._names)
         slots = self._slots_of([keys[i] for i in touched.tolist()] if len(touched) < len(keys) else keys)
         puts = self._introduced(known)
-        rows = Rows(slots, np.append(panel.offsets[touched], panel.offsets[-1]), panel.times, panel.values, scores)
+        offsets = np.append(panel.offsets[touched], panel.offsets[-1])
+        rows = Rows(slots, offsets, panel.times, scores.score, scores.alert, panel.values)
         self._backlog.add(rows)
-        self._update(rows, thresholds[touched], versions[touched])
+        self._update(rows, scores.p_value, thresholds[touched], versions[touched])
         puts += self._board(slots)
         puts += _alert_puts(alerts)
         return Changes(puts, [], [])
@@ -169,17 +170,10 @@ class Recorder:
         slots = self._backlog.waiting(slots)
         if not len(slots):
             return []
-        ended = [self._learn(rows, which) for rows, which in self._backlog.take(slots)]
-        return self._records(slots, Ended(*map(np.concatenate, zip(*ended, strict=True))))
-
-    def _learn(self, rows: Rows, which: NDArray[np.int64]) -> Ended:
-        """Let the windows of some assets learn their rows of a batch; return those that end."""
-        rolling, slots = self._state.rolling, rows.slots[which]
-        starts, stops = rows.offsets[which], rows.offsets[which + 1]
-        ended = _room(endings(rolling, slots, starts, stops, rows.times), len(self.sensors) + 1)
-        scores = rows.scores
-        learn(rolling, slots, starts, stops, rows.times, scores.score, scores.alert, rows.values, ended)
-        return ended
+        rows, rolling = self._backlog.take(slots), self._state.rolling
+        ended = _room(endings(rolling, slots, rows.offsets, rows.times), len(self.sensors) + 1)
+        learn(rolling, slots, rows.offsets, rows.times, rows.score, rows.alert, rows.values, ended)
+        return self._records(slots, ended)
 
     def retain(self, now: int, *, full: bool = False) -> Changes:
         """Return what is to be deleted by now, in nanoseconds of event time: what is too old, or too much.
@@ -237,15 +231,20 @@ class Recorder:
             there = np.array([value is not None for value in values], bool)
             self._state.unpack(level, slots[there], [value for value in values if value is not None])
 
-    def _update(self, rows: Rows, thresholds: NDArray[np.float64], versions: NDArray[np.int64]) -> None:
+    def _update(
+        self,
+        rows: Rows,
+        p_value: NDArray[np.float64],
+        thresholds: NDArray[np.float64],
+        versions: NDArray[np.int64],
+    ) -> None:
         """Write the last row of each asset into its state."""
-        slots, scores = rows.slots, rows.scores
-        heads, last = self._state.heads, rows.offsets[1:] - 1
-        heads["time"][slots], heads["score"][slots] = rows.times[last], scores.score[last]
-        heads["p_value"][slots], heads["alert"][slots] = scores.p_value[last], scores.alert[last]
+        slots, heads, last = rows.slots, self._state.heads, rows.offsets[1:] - 1
+        heads["time"][slots], heads["score"][slots] = rows.times[last], rows.score[last]
+        heads["p_value"][slots], heads["alert"][slots] = p_value[last], rows.alert[last]
         heads["threshold"][slots], heads["version"][slots] = thresholds, versions
         heads["rows"][slots] += np.diff(rows.offsets)
-        heads["alerts"][slots] += np.diff(np.concatenate([[0], np.cumsum(scores.alert)])[rows.offsets])
+        heads["alerts"][slots] += np.diff(np.concatenate([[0], np.cumsum(rows.alert)])[rows.offsets])
         self._state.values[slots] = rows.values[:, last].T
 
     def _introduced(self, known: int) -> list[tuple[bytes, bytes]]:

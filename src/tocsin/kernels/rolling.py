@@ -281,19 +281,13 @@ def _end(rolling: Rolling, asset: int, minute: int, ended: Ended, count: int, sc
 
 
 @kernel
-def endings(
-    rolling: Rolling,
-    assets: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    times: NDArray[np.int64],
-) -> int:
-    """Return how many windows the rows of each asset, from its start to before its stop, will end."""
+def endings(rolling: Rolling, assets: NDArray[np.int64], offsets: NDArray[np.int64], times: NDArray[np.int64]) -> int:
+    """Return how many windows the rows will end."""
     count = 0
     for i in range(len(assets)):
         asset = assets[i]
         current, known = rolling.minutes[asset], rolling.rows[asset, 0, 0] > 0
-        for row in range(starts[i], stops[i]):
+        for row in range(offsets[i], offsets[i + 1]):
             minute = times[row] // MINUTE
             if known and minute > current:
                 for level in range(LEVELS):
@@ -309,8 +303,7 @@ def endings(
 def learn(
     rolling: Rolling,
     assets: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
+    offsets: NDArray[np.int64],
     times: NDArray[np.int64],
     scores: NDArray[np.float64],
     alerts: NDArray[np.bool_],
@@ -319,12 +312,12 @@ def learn(
 ) -> int:
     """Add rows to the windows of their assets; return how many windows have ended, which are written to `ended`.
 
-    The rows of each asset go from its start to before its stop. Channel 0 is the score, the others are the rows of
-    `values`, shape (C - 1, n_rows). A row older than its asset's current minute is counted in that.
+    Channel 0 is the score, the others are the rows of `values`, shape (C - 1, n_rows). A row older than its asset's
+    current minute is counted in that.
     """
     count, room = 0, scratch()
     for i in range(len(assets)):
-        asset, row, last = assets[i], starts[i], stops[i]
+        asset, row, last = assets[i], offsets[i], offsets[i + 1]
         while row < last:
             minute = times[row] // MINUTE
             if rolling.rows[asset, 0, 0] == 0:

@@ -186,3 +186,18 @@ def masked(
         for asset in range(len(offsets) - 1):
             for row in range(offsets[asset], offsets[asset + 1]):
                 target[row] = source[row] if kept[asset, column] else np.nan
+
+
+@kernel
+def runs(
+    source: NDArray[Any],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    places: NDArray[np.int64],
+    out: NDArray[Any],
+) -> None:
+    """Copy runs of rows, each from its start to before its stop, to where its place is in `out`."""
+    for i in range(len(starts)):
+        shift = places[i] - starts[i]
+        for row in range(starts[i], stops[i]):
+            out[row + shift] = source[row]

@@ -8,7 +8,7 @@ alone, by the same operations wherever the window lies.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -355,6 +355,45 @@ def _fill(part: NDArray[Any], x: Floats) -> bool:
     return missing > 0
 
 
+class Room(NamedTuple):
+    """What a block of rows is worked on in."""
+
+    x: Floats
+    work: Floats
+    own: Floats
+    extremes: NDArray[Any]
+    ends: NDArray[Any]
+
+
+@kernel
+def _block(
+    part: NDArray[Any], size: int, wanted: NDArray[np.int64], room: Room, out: NDArray[Any], begin: int, end: int
+) -> None:
+    """Write the statistics of all windows of a block of rows."""
+    x, work, own, ends = room.x, room.work, room.own, room.ends
+    n = end - begin
+    gaps = _fill(part, x)
+    if wanted[MEAN] >= 0:
+        _mean(x, size, work, own[0], out[wanted[MEAN], begin:end])
+    for which in range(2):
+        if wanted[MIN + which] >= 0 or wanted[RANGE] >= 0:
+            alone = wanted[RANGE] < 0
+            into = out[wanted[MIN + which], begin:end] if alone else ends[which, :n]
+            _extreme(part, size, which == 1, room.extremes, into)
+    if wanted[RANGE] >= 0:
+        _minus(ends[1, :n], ends[0, :n], out[wanted[RANGE], begin:end])
+        for which in range(2):
+            if wanted[MIN + which] >= 0:
+                out[wanted[MIN + which], begin:end] = ends[which, :n]
+    for which in range(2):
+        if wanted[STD + which] >= 0:
+            spread = np.float64(size) * (np.float64(size) * np.float64(size) - 1.0) / 12.0 if which else size - 1.0
+            _moments(x, size, which == 1, work, own[0], own[1, :n])
+            _finish(own[1, :n], spread, which == 0, out[wanted[STD + which], begin:end])
+    if gaps:
+        _mend(part, x, size, wanted, out, begin, end)
+
+
 @kernel
 def statistics(
     values: NDArray[Any],
@@ -384,38 +423,43 @@ def statistics(
     -----
     Cost in cache: 1 ns a value for each of mean, min and max over 10 rows, 3 ns for std and slope together, growing
     with the logarithm of the size. A block with missing values is done twice, for some 15 ns a value; the slopes of
-    windows with missing values are summed up one by one.
+    windows with missing values are summed up one by one. Short assets are worked on together, as windows that reach
+    into the next one cost less than a start for each.
     """
     tile = max(TILE, 2 * size)
-    x, work, own = np.empty(tile + size), np.empty((4, tile + size)), np.empty((2, tile + size))
-    extremes, ends = np.empty((2, tile + size), values.dtype), np.empty((2, tile + size), values.dtype)
-    spread = np.float64(size) * (np.float64(size) * np.float64(size) - 1.0) / 12.0
-    for asset in range(len(offsets) - 1):
-        first, rows = offsets[asset], offsets[asset + 1] - offsets[asset] - (size - 1)
+    room = Room(
+        np.empty(tile + size), np.empty((4, tile + size)), np.empty((2, tile + size)),
+        np.empty((2, tile + size), values.dtype), np.empty((2, tile + size), values.dtype),
+    )  # fmt: skip
+    several = np.empty((SLOPE + 1, tile), out.dtype)
+    here = np.empty(SLOPE + 1, np.int64)
+    asset, n_assets = 0, len(offsets) - 1
+    while asset < n_assets:
+        first, until = offsets[asset], asset + 1
+        while (
+            until < n_assets
+            and 4 * (offsets[until] - offsets[until - 1]) <= tile
+            and offsets[until + 1] <= first + tile
+        ):
+            until += 1
         for column in range(len(chosen)):
-            wanted = targets[column]
-            for at in range(0, rows, tile):
-                n, begin = min(tile, rows - at), out_offsets[asset] + at
-                end = begin + n
-                part = values[chosen[column], first + at : first + at + n + size - 1]
-                gaps = _fill(part, x)
-                if wanted[MEAN] >= 0:
-                    _mean(x, size, work, own[0], out[wanted[MEAN], begin:end])
-                for which in range(2):
-                    if wanted[MIN + which] >= 0 or wanted[RANGE] >= 0:
-                        alone = wanted[RANGE] < 0
-                        into = out[wanted[MIN + which], begin:end] if alone else ends[which, :n]
-                        _extreme(part, size, which == 1, extremes, into)
-                if wanted[RANGE] >= 0:
-                    _minus(ends[1, :n], ends[0, :n], out[wanted[RANGE], begin:end])
-                    for which in range(2):
-                        if wanted[MIN + which] >= 0:
-                            out[wanted[MIN + which], begin:end] = ends[which, :n]
-                for which in range(2):
-                    if wanted[STD + which] >= 0:
-                        _moments(x, size, which == 1, work, own[0], own[1, :n])
-                        _finish(
-                            own[1, :n], spread if which else size - 1.0, which == 0, out[wanted[STD + which], begin:end]
-                        )
-                if gaps:
-                    _mend(part, x, size, wanted, out, begin, end)
+            wanted, x = targets[column], values[chosen[column]]
+            if until == asset + 1:
+                rows = offsets[until] - first - (size - 1)
+                for at in range(0, rows, tile):
+                    n, begin = min(tile, rows - at), out_offsets[asset] + at
+                    _block(x[first + at : first + at + n + size - 1], size, wanted, room, out, begin, begin + n)
+                continue
+            n = offsets[until] - first - (size - 1)
+            if n <= 0:
+                continue
+            for which in range(len(here)):
+                here[which] = which if wanted[which] >= 0 else -1
+            _block(x[first : offsets[until]], size, here, room, several, 0, n)
+            for each in range(asset, until):
+                to, at = out_offsets[each], offsets[each] - first
+                for which in range(len(here)):
+                    if wanted[which] >= 0:
+                        for row in range(out_offsets[each + 1] - to):
+                            out[wanted[which], to + row] = several[which, at + row]
+        asset = until
