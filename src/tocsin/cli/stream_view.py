@@ -147,6 +147,9 @@ def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
         if summary.unlearned
         else None,
         "no model": Text(listed(assets, 5)) if assets else None,
+        "not committed": None
+        if summary.waited_for is None
+        else f"what is read again at the next start: {summary.waited_for}",
         "not sent": f"{count(summary.waiting, 'alert')}; they go out when the stream starts again"
         if summary.waiting
         else None,

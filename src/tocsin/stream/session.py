@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event
 from types import TracebackType
@@ -65,6 +65,8 @@ class Summary:
         Alerts that could not be delivered yet; they are in the store.
     ended : str
         ``"source"`` if the source has ended, ``"stopped"`` if the stream was stopped.
+    waited_for : str or None
+        What it waited for when it was stopped; what it had fetched and not yet committed is read again.
     """
 
     rows: int
@@ -82,6 +84,7 @@ class Summary:
     models: int
     waiting: int
     ended: str
+    waited_for: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything for a machine."""
@@ -169,7 +172,7 @@ class Session:
         assert runner is not None
         if self._stop.is_set():
             runner.stop()
-        self.started = time.monotonic()
+        self.started, waited_for = time.monotonic(), None
         log("started", logging.INFO, **self.settings.shown())
         try:
             runner.run()
@@ -179,8 +182,9 @@ class Session:
         except (UnavailableError, StoreFullError) as error:
             if not self._stop.is_set():
                 raise
-            log("stopped while waiting", reason=str(error))
-        summary = self.summary()
+            waited_for = str(error)
+            log("stopped while waiting", reason=waited_for)
+        summary = replace(self.summary(), waited_for=waited_for)
         plain = {name: value for name, value in summary.to_dict().items() if not isinstance(value, dict | list)}
         log("ended", logging.INFO, **plain)
         return summary

@@ -80,6 +80,7 @@ class Watch:
         figures.strange += sum(batch.strange.values())
         figures.mended += batch.mended
         self._set_aside(batch)
+        self._learned()
         self._ask()
         log(
             "batch",
@@ -130,12 +131,18 @@ class Watch:
         if self._of is None:
             return
         live, outbox, store = self._of
-        counts, figures = live.counts, self.figures
-        figures.unlearned, figures.learned = counts.waited, counts.learned
+        figures = self.figures
         figures.models = int(np.count_nonzero(live.arena.numbers["known"]))
         figures.waiting = outbox.waiting
         with suppress(UnavailableError):
             figures.store_bytes = store.size
+
+    def _learned(self) -> None:
+        """Count what models have learned, once it is in the store."""
+        if self._of is None:
+            return
+        counts, figures = self._of[0].counts, self.figures
+        figures.unlearned, figures.learned = counts.waited, counts.learned
         for key in counts.unlearned.keys() - self.unlearned.keys():
             self.unlearned[key] = counts.unlearned[key]
             log("no model", logging.WARNING, asset=key, reason=counts.unlearned[key])
