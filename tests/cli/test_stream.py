@@ -121,6 +121,21 @@ def test_a_pipe_gives_alerts_to_a_pipe(place: Place, tmp_path: Path) -> None:
     assert "The source has ended" in err
 
 
+def test_a_pipe_of_csv_is_told_what_to_do(place: Place, tmp_path: Path) -> None:
+    """Where messages of a pipe are CSV, the summary and the dead letters say so, and what is told works."""
+    text = b"asset,time,vibration\r\npump-01,2026-01-05T00:00:00Z,0.5\r\n"
+    more = ["--store", tmp_path / "store", "--log", "none", "--dead-letters", tmp_path / "dead.ndjson"]
+    code, out, err = ended(started([place.fleet, "--from", "-", *more], stdin=subprocess.PIPE), text)
+    said = "it is not JSON, but looks like CSV; read it as a file that ends in .csv, or send JSON"
+    assert (code, err) == (0, "")
+    assert f"2: {said}" in " ".join(out.split())
+    assert [json.loads(line)["reason"] for line in (tmp_path / "dead.ndjson").read_text().splitlines()] == [said] * 2
+    (tmp_path / "a.csv").write_bytes(text)
+    code, out, err = ended(started([place.fleet, "--from", f"file://{tmp_path}/a.csv?follow=no", *more]))
+    assert (code, err) == (0, "")
+    assert out.startswith("The source has ended: 1 reading in")
+
+
 def test_it_stops_when_told_and_goes_on(place: Place, tmp_path: Path) -> None:
     """SIGTERM ends it soon; a second stream on its store is refused; another fleet's is, too."""
     lines = place.later.read_bytes().splitlines(keepends=True)
