@@ -91,13 +91,14 @@ def _title(session: Session) -> Text:
 def _figures(session: Session, width: int) -> RenderableType:
     watch, now = session.watch, session.watch.latest
     figures = watch.figures
+    lag = "" if figures.lag is None else insights_view.waiting(figures.lag, figures.lag_unit)
     pairs = [
         ("rows a second", number(now.get("rows", 0.0)), "readings", f"{figures.rows:,}"),
         ("data a second", size(now.get("bytes", 0.0)), "alerts", f"{figures.alerts:,}"),
         ("delay, half of rows", _delay(now.get("delay_p50")), "assets with a model", f"{figures.models:,}"),
         ("delay, 99 % of rows", _delay(now.get("delay_p99")), "rows learned", f"{figures.learned:,}"),
-        ("waits to be read", "" if figures.lag is None else f"{figures.lag:,}", "late", f"{figures.late:,}"),
-        ("alerts to be sent", f"{figures.waiting:,}", "not readable", f"{figures.dead:,}"),
+        ("waits to be read", lag, "late readings", f"{figures.late:,}"),
+        ("alerts to be sent", f"{figures.waiting:,}", "unreadable messages", f"{figures.dead:,}"),
     ]
     grid = Table.grid(padding=(0, 2))
     for side in range(2):

@@ -148,6 +148,7 @@ class Session:
         shape = shape_of(settings, self.fleet)
         source = self._patiently(lambda: open_source(settings.source, shape), "the source")
         stack.callback(source.close)
+        self.watch.figures.lag_unit = source.lag_unit
         self.outbox = Outbox(self.store, targets, self._say, most=settings.waiting)
         stack.callback(self.outbox.close)
         runner = Runner(self.fleet, source, self.store, self.outbox, options, self._say, [self.watch])

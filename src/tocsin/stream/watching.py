@@ -12,7 +12,7 @@ import numpy as np
 
 from tocsin.errors import UnavailableError
 from tocsin.insights.base import Store
-from tocsin.insights.records import ops_put
+from tocsin.insights.records import LAG_UNIT, ops_put
 from tocsin.stream.batch import Batch
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.live import Live
@@ -114,7 +114,7 @@ class Watch:
         }
         self._second, self._counted, self._at = second, counted, now
         self._log(now)
-        return [ops_put(second, self.latest)]
+        return [ops_put(second, self.latest), (LAG_UNIT, self.figures.lag_unit.encode())]
 
     def _now(self) -> dict[str, int]:
         return {name: int(getattr(self.figures, name)) for name in RATES}
@@ -158,6 +158,7 @@ class Watch:
             rows_a_second=round((figures.rows - self._logged) / span, 1),
             delay_p99_ms=round(self.latest["delay_p99"], 1),
             lag=figures.lag,
+            lag_unit=figures.lag_unit,
             alerts=figures.alerts,
             waiting=figures.waiting,
             late=figures.late,
