@@ -121,6 +121,39 @@ def test_a_pipe_gives_alerts_to_a_pipe(place: Place, tmp_path: Path) -> None:
     assert "The source has ended" in err
 
 
+def test_bad_messages_harm_no_other_and_are_all_counted(place: Place, tmp_path: Path) -> None:
+    good = place.later.read_bytes().splitlines(keepends=True)
+    row = json.loads(good[0])
+    name = next(field for field, value in row.items() if isinstance(value, float))
+    bad = [
+        b"not JSON",
+        b"[1, 2]",
+        b"\xff",
+        *(json.dumps(row | {name: value}).encode() for value in ("high", [1], {"a": 1})),
+        json.dumps({field: value for field, value in row.items() if field != "asset"}).encode(),
+        json.dumps({field: value for field, value in row.items() if field != "time"}).encode(),
+        *(json.dumps(row | {"time": time}).encode() for time in ("1970-01-01T00:00:00Z", 0, "2300-01-01T00:00:00Z")),
+        b'{"asset": "' + b"x" * 20_000_000 + b'"}',
+    ]
+    odd = [
+        json.dumps(row | {"time": f"2026-02-0{day}T00:00:00Z", name: value}).encode()
+        for day, value in enumerate((float("nan"), float("inf"), float("-inf")), 1)
+    ]
+    given = b"".join([*good[:400], *(line + b"\n" for line in bad), *good[400:], *(line + b"\n" for line in odd)])
+    flags = [place.fleet, "--from", "-", "--to", "-", "--store", tmp_path / "store", "--policy", "frozen"]
+    more = ["--dead-letters", tmp_path / "dead.ndjson", "--log", "none"]
+    code, out, err = ended(started([*flags, *more], stdin=subprocess.PIPE), given)
+    assert code == 0, err
+    same_alerts([line for line in out.splitlines() if '"2026-02' not in line], place.alerts)
+    told = " ".join(err.split())
+    assert f"{len(bad)} messages" in told
+    counts = [int(line.split(":")[0].split()[-1]) for line in err.split("messages")[1].splitlines() if ": " in line]
+    assert sum(counts) == len(bad)
+    assert "other reasons; --dead-letters FILE keeps them" in told
+    assert "3 values, taken as missing" in told
+    assert len((tmp_path / "dead.ndjson").read_text().splitlines()) == len(bad)
+
+
 def test_a_pipe_of_csv_is_told_what_to_do(place: Place, tmp_path: Path) -> None:
     """Where messages of a pipe are CSV, the summary and the dead letters say so, and what is told works."""
     text = b"asset,time,vibration\r\npump-01,2026-01-05T00:00:00Z,0.5\r\n"

@@ -137,6 +137,8 @@ def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
     strange = [f"{name} (about {many:,} values)" for name, many in summary.strange.items()]
     assets = [f"{key} ({why})" for key, why in summary.unlearnable.items()]
     dead = [f"{many:,}: {reason}" for many, reason in summary.reasons[:REASONS]]
+    if rest := sum(many for many, _ in summary.reasons[REASONS:]):
+        dead.append(f"{rest:,}: other reasons; --dead-letters FILE keeps them")
     told: dict[str, RenderableType | None] = {
         "late": f"{count(summary.late, 'reading')}, too late; --late says how late they may come"
         if summary.late
