@@ -231,7 +231,7 @@ def _seen(where: Path) -> int:
         (["--from", "a.csv", "--policy", "never"], "--policy"),
         (["--from", "a.csv", "--budget", "20"], "--budget"),
         (["--from", "a.csv", "--metrics", "port"], "--metrics"),
-        (["--from", "a.csv", "--sensor", "tag"], "--sensor is given without --value"),
+        (["--from", "a.csv", "--sensor", "tag"], "--sensor is given without a value"),
         (["--from", "a.csv", "--store", "redisx://localhost"], "redis"),
         (["--from", "a.csv", "--config", "nowhere.toml"], "nowhere.toml"),
         (["--from", "a.csv", "--dead-letters", "no/such/folder/dead.ndjson"], "dead letters"),
@@ -253,6 +253,30 @@ def test_mistakes_are_one_line(
     assert ran.err.startswith("tocsin: ")
     assert ran.err.count("\n") == 1
     assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('sensor = "tag"', "sensor in stream.toml is given without a value; long readings need both"),
+        ('value = "x"', "value in stream.toml is given without a sensor"),
+        (
+            'policy = "nightly"\nstore = "redis://127.0.0.1:1/0"',
+            "policy in stream.toml: nightly needs a folder for past readings; give one as --beside",
+        ),
+    ],
+    ids=["sensor", "value", "nightly"],
+)
+def test_settings_that_do_not_go_together_are_named_as_they_were_given(
+    run: Run, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("asset,time,vibration\n")
+    (tmp_path / "stream.toml").write_text(f'from = "a.csv"\nlog = "none"\n{text}\n')
+    ran = run("stream", place.fleet, "--config", "stream.toml")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"tocsin: {told}")
+    assert ran.err.count("\n") == 1
 
 
 def test_every_setting_has_a_flag() -> None:

@@ -252,8 +252,8 @@ def shape_of(settings: Settings, fleet: Fleet) -> Shape:
         settings.value or columns.value,
     )
     if (shape.sensor is None) != (shape.value is None):
-        given, other = ("--sensor", "--value") if shape.value is None else ("--value", "--sensor")
-        raise ParameterError(f"{given} is given without {other}; long readings need both")
+        given, other = ("sensor", "value") if shape.value is None else ("value", "sensor")
+        raise ParameterError(f"{settings.named(given)} is given without a {other}; long readings need both")
     return shape
 
 
@@ -292,7 +292,8 @@ def adapting_of(settings: Settings, fleet: Fleet) -> Adapting:
     nightly = None
     if settings.policy == "nightly":
         if beside is None:
-            raise ParameterError("--policy nightly needs a folder for past readings; give one with --beside")
+            said = f"{settings.named('policy')}: nightly needs a folder for past readings"
+            raise ParameterError(f"{said}; give one as {settings.named('beside')}")
         window = timedelta(seconds=settings.nightly_window)
         nightly = Nightly(
             at=settings.nightly_at,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from tocsin.errors import ParameterError, did_you_mean
 from tocsin.quantities import Rate, seconds, size
@@ -121,6 +121,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    _file: dict[str, str] = PrivateAttr(default_factory=dict)
+
     fleet: Place = Field(description="The folder of a fleet that has learned.")
     source: Annotated[str, BeforeValidator(_source)] = Field(
         alias="from",
@@ -221,9 +223,14 @@ class Settings(BaseModel):
             found = cls.model_validate(written | given)
         except ValidationError as error:
             raise _plain(error, None if path is None else str(path), given) from None
+        found._file = {name: f"{name} in {path}" for name in written.keys() - given.keys()}
         if not found.store:
             return found.model_copy(update={"store": f"{found.fleet}-store"})
         return found
+
+    def named(self, name: str) -> str:
+        """Return what a setting is called where it was given: as a flag, or with the file that it stands in."""
+        return self._file.get(name, f"--{name.replace('_', '-')}")
 
     def shown(self) -> dict[str, str]:
         """Return all settings that were given as text, without secrets, for logs."""
