@@ -69,7 +69,18 @@ class StoreBusyError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """The store has reached its size; what was being written is not in it."""
+    """The store has reached its size; what was being written is not in it.
+
+    Parameters
+    ----------
+    message : str
+    limit : int, optional
+        How many bytes it may hold, if room can only come of what is deleted in it; else it may come back by itself.
+    """
+
+    def __init__(self, message: str, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class UnavailableError(TocsinError):

@@ -100,12 +100,25 @@ def test_alerts(run, place, rows):
 def test_ops(run, place):
     ran = run("insights", "ops", place)
     assert (ran.code, ran.err) == (0, "")
-    for text in ("rows a second", "51,234", "8.1 MB", "81 ms", "and 29 s before", "the store holds"):
+    for text in ("51,234 rows/s", "8.1 MB/s", "81 ms", "3 rows/s", "and 29 s before", "the store holds"):
         assert text in ran.out
-    assert "waiting" not in ran.out
+    assert "waits" not in ran.out
     found = json.loads(run("insights", "ops", place, "-n", 5, "--json").out)
     assert [row["late"] for row in found["seconds"]] == [3.0] * 5
     assert found["seconds"][0]["lag"] is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "told"), [("bytes", "4.1 MB"), ("messages", "4,100,000 messages"), (None, "4,100,000")]
+)
+def test_what_waits_has_its_unit(run, tmp_path, unit, told):
+    store = open_store(str(tmp_path / "store"), write=True)
+    said = [] if unit is None else [(records.LAG_UNIT, unit.encode())]
+    store.commit([records.ops_put(1_700_000_000, {"rows": 1.0, "lag": 4.1e6}), *said])
+    store.close()
+    (line,) = (line for line in run("insights", "ops", tmp_path / "store").out.splitlines() if "waits" in line)
+    assert line.split("waits to be read")[1].rsplit(maxsplit=1)[0].strip() == told
+    assert json.loads(run("insights", "ops", tmp_path / "store", "--json").out)["lag_unit"] == unit
 
 
 def test_the_greatest_of_any_values_is_the_highest_block():
@@ -123,7 +136,19 @@ def test_no_figure_of_the_worst_assets_is_cut_on_a_narrow_terminal():
     assert told.get().split()[-7:] == ["03-09", "00:00:00", "29.89", "1.56×", "0.002494", "461", "12,345"]
 
 
-@pytest.mark.parametrize("question", [["top"], ["asset", "pump-003"], ["alerts"], ["ops"]])
+@pytest.mark.parametrize("width", [20, 40, 60, 70])
+@pytest.mark.parametrize("question", ["top", "alerts", "drift"])
+def test_the_name_of_an_asset_is_the_last_to_go(run, place, monkeypatch, question, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = run("insights", question, place, "-n", 2).out
+    monkeypatch.undo()
+    assert max(map(len, out.splitlines())) <= width
+    assert out.count("pump-0") == 2
+    wide = run("insights", question, place, "-n", 2).out
+    assert out.split("pump-0")[1][:2] == wide.split("pump-0")[1][:2]
+
+
+@pytest.mark.parametrize("question", [["top"], ["asset", "pump-003"], ["alerts"], ["drift"], ["ops"]])
 def test_tables_fit_a_narrow_terminal(run, place, monkeypatch, question):
     monkeypatch.setenv("COLUMNS", "80")
     what, *rest = question

@@ -121,6 +121,54 @@ def test_a_pipe_gives_alerts_to_a_pipe(place: Place, tmp_path: Path) -> None:
     assert "The source has ended" in err
 
 
+def test_bad_messages_harm_no_other_and_are_all_counted(place: Place, tmp_path: Path) -> None:
+    good = place.later.read_bytes().splitlines(keepends=True)
+    row = json.loads(good[0])
+    name = next(field for field, value in row.items() if isinstance(value, float))
+    bad = [
+        b"not JSON",
+        b"[1, 2]",
+        b"\xff",
+        *(json.dumps(row | {name: value}).encode() for value in ("high", [1], {"a": 1})),
+        json.dumps({field: value for field, value in row.items() if field != "asset"}).encode(),
+        json.dumps({field: value for field, value in row.items() if field != "time"}).encode(),
+        *(json.dumps(row | {"time": time}).encode() for time in ("1970-01-01T00:00:00Z", 0, "2300-01-01T00:00:00Z")),
+        b'{"asset": "' + b"x" * 20_000_000 + b'"}',
+    ]
+    odd = [
+        json.dumps(row | {"time": f"2026-02-0{day}T00:00:00Z", name: value}).encode()
+        for day, value in enumerate((float("nan"), float("inf"), float("-inf")), 1)
+    ]
+    given = b"".join([*good[:400], *(line + b"\n" for line in bad), *good[400:], *(line + b"\n" for line in odd)])
+    flags = [place.fleet, "--from", "-", "--to", "-", "--store", tmp_path / "store", "--policy", "frozen"]
+    more = ["--dead-letters", tmp_path / "dead.ndjson", "--log", "none"]
+    code, out, err = ended(started([*flags, *more], stdin=subprocess.PIPE), given)
+    assert code == 0, err
+    same_alerts([line for line in out.splitlines() if '"2026-02' not in line], place.alerts)
+    told = " ".join(err.split())
+    assert f"{len(bad)} messages" in told
+    counts = [int(line.split(":")[0].split()[-1]) for line in err.split("messages")[1].splitlines() if ": " in line]
+    assert sum(counts) == len(bad)
+    assert "other reasons; --dead-letters FILE keeps them" in told
+    assert "3 values, taken as missing" in told
+    assert len((tmp_path / "dead.ndjson").read_text().splitlines()) == len(bad)
+
+
+def test_a_pipe_of_csv_is_told_what_to_do(place: Place, tmp_path: Path) -> None:
+    """Where messages of a pipe are CSV, the summary and the dead letters say so, and what is told works."""
+    text = b"asset,time,vibration\r\npump-01,2026-01-05T00:00:00Z,0.5\r\n"
+    more = ["--store", tmp_path / "store", "--log", "none", "--dead-letters", tmp_path / "dead.ndjson"]
+    code, out, err = ended(started([place.fleet, "--from", "-", *more], stdin=subprocess.PIPE), text)
+    said = "it is not JSON, but looks like CSV; read it as a file that ends in .csv, or send JSON"
+    assert (code, err) == (0, "")
+    assert f"2: {said}" in " ".join(out.split())
+    assert [json.loads(line)["reason"] for line in (tmp_path / "dead.ndjson").read_text().splitlines()] == [said] * 2
+    (tmp_path / "a.csv").write_bytes(text)
+    code, out, err = ended(started([place.fleet, "--from", f"file://{tmp_path}/a.csv?follow=no", *more]))
+    assert (code, err) == (0, "")
+    assert out.startswith("The source has ended: 1 reading in")
+
+
 def test_it_stops_when_told_and_goes_on(place: Place, tmp_path: Path) -> None:
     """SIGTERM ends it soon; a second stream on its store is refused; another fleet's is, too."""
     lines = place.later.read_bytes().splitlines(keepends=True)
@@ -183,7 +231,7 @@ def _seen(where: Path) -> int:
         (["--from", "a.csv", "--policy", "never"], "--policy"),
         (["--from", "a.csv", "--budget", "20"], "--budget"),
         (["--from", "a.csv", "--metrics", "port"], "--metrics"),
-        (["--from", "a.csv", "--sensor", "tag"], "--sensor is given without --value"),
+        (["--from", "a.csv", "--sensor", "tag"], "--sensor is given without a value"),
         (["--from", "a.csv", "--store", "redisx://localhost"], "redis"),
         (["--from", "a.csv", "--config", "nowhere.toml"], "nowhere.toml"),
         (["--from", "a.csv", "--dead-letters", "no/such/folder/dead.ndjson"], "dead letters"),
@@ -205,6 +253,30 @@ def test_mistakes_are_one_line(
     assert ran.err.startswith("tocsin: ")
     assert ran.err.count("\n") == 1
     assert told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('sensor = "tag"', "sensor in stream.toml is given without a value; long readings need both"),
+        ('value = "x"', "value in stream.toml is given without a sensor"),
+        (
+            'policy = "nightly"\nstore = "redis://127.0.0.1:1/0"',
+            "policy in stream.toml: nightly needs a folder for past readings; give one as --beside",
+        ),
+    ],
+    ids=["sensor", "value", "nightly"],
+)
+def test_settings_that_do_not_go_together_are_named_as_they_were_given(
+    run: Run, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("asset,time,vibration\n")
+    (tmp_path / "stream.toml").write_text(f'from = "a.csv"\nlog = "none"\n{text}\n')
+    ran = run("stream", place.fleet, "--config", "stream.toml")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"tocsin: {told}")
+    assert ran.err.count("\n") == 1
 
 
 def test_every_setting_has_a_flag() -> None:

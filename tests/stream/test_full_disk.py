@@ -6,12 +6,15 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event
 
+import polars as pl
+import pyarrow as pa
 import pytest
 
-from tests.stream.running import Drawer, Frames, contents, later, run, trained
+from tests.stream.running import START, Drawer, Frames, contents, later, run, trained
 from tocsin.errors import StoreError, StoreFullError
 from tocsin.insights import lmdb
 from tocsin.insights.base import Span, Store
@@ -116,4 +119,83 @@ def test_a_stream_waits_for_room(tmp_path: Path) -> None:
         "the store is back; going on",
     ]
     assert sorted(drawer.ids) == sorted(whole.ids)
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+
+
+def everything(store: Store) -> list[tuple[bytes, bytes]]:
+    return list(store.scan(Span(b"\0", b"\xff")))
+
+
+def sized(where: Path, size: int) -> Store:
+    return open_store(f"lmdb://{where}?size={size}&sync=never", write=True)
+
+
+def test_a_micro_batch_that_never_fits_ends_the_stream(tmp_path: Path) -> None:
+    """Whether it is larger than the store, or than what can be let go; what was committed stays, and goes on."""
+    fleet, frame, said = trained(), later(), list[str]()
+    whole, drawer = Drawer(), Drawer()
+    run(fleet, Frames(frame, [300, 3000]), tmp_path / "whole", whole)
+    place = tmp_path / "store"
+    run(fleet, Frames(frame[:300], [300]), place, drawer)
+    with closing(sized(place, MB)) as store:
+        used, before = store.size, everything(store)
+    for size in (2**16, used + 2**14):
+        with closing(sized(place, size)) as store:
+            with pytest.raises(StoreError, match=r"a micro-batch of .* MB never fits: the store .* \?size= .* --rows$"):
+                run(fleet, Frames(frame, [3000]), store, drawer, say=said.append)
+            assert everything(store) == before
+    assert said == []
+    run(fleet, Frames(frame, [3000]), place, drawer)
+    assert set(drawer.ids) == set(whole.ids)  # what had gone out before the end may come again
+    assert contents(place) == contents(tmp_path / "whole")
+
+
+def test_a_store_without_room_for_the_beginning_says_so(tmp_path: Path) -> None:
+    with closing(sized(tmp_path / "store", 2**16)) as store, pytest.raises(StoreError, match="never fits"):
+        run(trained(), Frames(later(), [300]), store, Drawer())
+
+
+def test_a_small_store_lets_the_oldest_go_and_waits_for_nothing(tmp_path: Path) -> None:
+    fleet, said = trained(), list[str]()
+    frame = later().with_columns(time=START + (pl.col("time") - START) * 120)  # two minutes from reading to reading
+    run(fleet, Frames(frame, [50]), tmp_path / "whole", Drawer())
+    with closing(open_store(str(tmp_path / "whole"))) as store:
+        size = store.size
+    with closing(sized(tmp_path / "store", size * 3 // 4)) as store:
+        run(fleet, Frames(frame, [50]), store, Drawer(), say=said.append)
+    assert said == []
+    kept, every = contents(tmp_path / "store"), contents(tmp_path / "whole")
+    assert 0 < len(every) - len(kept)
+    assert {key for key in every if key not in kept} <= {key for key in every if key.startswith(b"i/s/m")}
+    assert all(every[key] == value for key, value in kept.items())
+
+
+class Held(Drawer):
+    """Takes nothing before it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = Event()
+
+    def write(self, alerts: pa.Table, sequence: int) -> None:
+        assert self.let.wait(60.0)
+        super().write(alerts, sequence)
+
+
+def test_alerts_that_wait_make_room_once_they_have_gone_out(tmp_path: Path) -> None:
+    fleet, frame, said = trained(), later(), list[str]()
+    whole, held = Drawer(), Held()
+    run(fleet, Frames(frame, [50]), tmp_path / "whole", whole)
+    with closing(open_store(str(tmp_path / "whole"))) as store:
+        size = store.size
+
+    def say(line: str) -> None:
+        said.append(line)
+        held.let.set()
+
+    with closing(sized(tmp_path / "store", size + 2**15)) as store:
+        run(fleet, Frames(frame, [50]), store, held, say=say)
+    assert said[0].endswith("?size=...); waiting")
+    assert said[-1] == "the store is back; going on"
+    assert sorted(held.ids) == sorted(whole.ids)
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")

@@ -86,7 +86,32 @@ def test_every_figure_is_served():
     finally:
         server.close()
     names = {name.removeprefix("tocsin_").removesuffix("_total") for name, _ in served}
-    assert set(Figures.__dataclass_fields__) - {"delays"} <= names
+    assert set(Figures.__dataclass_fields__) - {"delays", "lag_unit"} <= names
+
+
+@pytest.mark.parametrize("unit", ["bytes", "messages"])
+def test_every_help_text_says_what_is_counted(unit):
+    server = MetricsServer(Figures(lag=1, lag_unit=unit), "127.0.0.1:0")
+    try:
+        _, families = read(server.address)
+    finally:
+        server.close()
+    told = {family.name: family.documentation for family in families}
+    assert told["tocsin_lag"] == f"What waits to be fetched, in {unit}."
+    assert told["tocsin_delay_seconds"].startswith("Seconds ")
+    units = (
+        "Readings",
+        "Bytes",
+        "Batches",
+        "Alerts",
+        "Messages",
+        "Values",
+        "Transactions",
+        "Seconds",
+        "Assets",
+        "What",
+    )
+    assert {text.split()[0] for text in told.values()} <= set(units)
 
 
 def test_port_that_is_taken_is_one_line():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tocsin.insights.base import Store
     from tocsin.stream.adapting.requests import Kind
 
+NOTHING = 1
+"""The exit code where there is nothing to do."""
 Wait = Annotated[
     float, typer.Option(metavar="SECONDS", min=0.0, help="How long to wait for the stream to say what came of it.")
 ]
@@ -72,6 +74,19 @@ def rollback(store: StoreAddress, wait: Wait = 10.0) -> None:
     _tell(store, "rollback", wait)
 
 
+def _nothing_to(kind: Kind, store: Store) -> str | None:
+    """Return why there is nothing to promote or to go back to, None if there may be."""
+    from tocsin.stream.adapting import requests
+    from tocsin.stream.adapting.versions import Versions
+
+    versions, before = Versions.load(store) or Versions(), {request.kind for request in requests.asked(store)[0]}
+    if kind == "promote" and versions.waiting is None and "rollback" not in before:
+        return "no new models wait; tocsin insights trials tells what came of the last nights"
+    if kind == "rollback" and not versions.past and "promote" not in before:
+        return "there are no former models to go back to"
+    return None
+
+
 def _tell(
     address: str,
     kind: Kind,
@@ -86,6 +101,10 @@ def _tell(
     open_store(address).close()  # what is to be written would be made if it were not there
     store = open_store(address, write=True)
     try:
+        nothing = _nothing_to(kind, store)
+        if nothing is not None:
+            print(nothing)
+            raise typer.Exit(NOTHING)
         request = requests.ask(store, kind, asset, None if moment is None else moment(store))
         if not requests.runs(store):
             print("no stream runs on this store; it will be done when one starts")

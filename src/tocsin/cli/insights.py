@@ -135,8 +135,8 @@ def ops(
         store,
         watch,
         as_json,
-        lambda opened: {"seconds": rows(opened), "bytes": opened.size},
-        lambda opened: insights_view.ops(rows(opened), opened.size),
+        lambda opened: {"seconds": rows(opened), "lag_unit": ask.lag_unit(opened), "bytes": opened.size},
+        lambda opened: insights_view.ops(rows(opened), opened.size, ask.lag_unit(opened)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,23 +22,29 @@ ALERTS_OF_ASSET = 5
 WIDTH = 60
 BLOCKS = "▁▂▃▄▅▆▇█"
 REASONS = {"alerts": "they alert too often", "drift": "they are too far from what is normal"}
+ABOVE = "Above\nthreshold"
+FIGURE: dict[str, Any] = {"justify": "right", "no_wrap": True}
+COLUMNS: dict[str, dict[str, Any]] = {
+    "Asset": {"style": "bold", "overflow": "fold", "min_width": 12, "max_width": 24},
+    "Sensor": {"style": "bold", "overflow": "fold", "min_width": 10, "max_width": 22},
+    "What happened": {"ratio": 1, "overflow": "fold", "min_width": 24},
+    **{name: {"no_wrap": True} for name in ("When", "Last reading", "Measured", "")},
+}
+"""How the columns are that are no figures."""
 Row = Mapping[str, Any]
 
 
 def top(rows: Sequence[Row]) -> RenderableType:
     """Return one line an asset, the most anomalous first."""
-    table = _table()
-    table.add_column("Asset", style="bold", overflow="fold", min_width=12, max_width=24)
-    table.add_column("Last reading", no_wrap=True)
-    for name in ("Score", "Above\nthreshold", "p", "Alerts", "Readings"):
-        table.add_column(name, justify="right", no_wrap=True)
+    names = ("Asset", "Last reading", "Score", ABOVE, "p", "Alerts", "Readings")
+    lines: list[list[str | Text]] = []
     for row in rows:
         times = row["times_threshold"]
         above = Text("" if times is None else f"{times:.2f}×", style="bold red" if row["alert"] else "dim")
         counted = [f"{row['alerts']:,}", f"{row['rows']:,}"]
         figures: list[str | Text] = [_number(row["score"]), above, _number(row["p_value"]), *counted]
-        table.add_row(Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", *figures)
-    return table
+        lines.append([Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", *figures])
+    return _fitted(names, lines, ("Readings", "Alerts", "p", "Last reading", "Score", ABOVE))
 
 
 def asset(found: Asset, alerts_of_it: Sequence[Row]) -> RenderableType:
@@ -76,79 +82,67 @@ def drift(rows: Sequence[Row]) -> RenderableType:
     """Return one line an asset: how far its farthest sensor is from what is normal."""
     if not rows:
         return Text("Drift is not measured yet.")
-    table = _table()
-    table.add_column("Asset", style="bold", overflow="fold", min_width=12, max_width=24)
-    table.add_column("Measured", no_wrap=True)
-    table.add_column("Sensor", overflow="fold", max_width=22)
-    for name in ("Distance", "Normal\nup to"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    names = ("Asset", "Measured", "Sensor", "Distance", "Normal\nup to", "")
+    lines: list[list[str | Text]] = []
     for row in rows:
         over = Text("" if row["why"] is None else row["why"], style="red")
         figures = [f"{row[name]:.2f}" for name in ("distance", "bound")]
-        table.add_row(Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", Text(row["sensor"]), *figures, over)
-    return table
+        lines.append([Text(row["key"]), f"{row['time']:%m-%d %H:%M:%S}", Text(row["sensor"]), *figures, over])
+    return _fitted(names, lines, ("Measured", "Normal\nup to", "", "Distance", "Sensor"))
 
 
 def _sensors(found: Asset) -> RenderableType:
     """Return one line a sensor: its last value, and what it was over the hour and the day that are current."""
-    table = _table()
-    table.add_column("Sensor", style="bold", overflow="fold", min_width=10, max_width=22)
-    for name in ("Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("\n5 % to 95 %")
+    names = ("Sensor", "Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian", "\n5 % to 95 %")
+    lines: list[list[str | Text]] = []
     now = {(row["channel"], row["window"]): row for row in found.windows.iter_rows(named=True) if row["current"]}
     for sensor, value in found.latest.values.items():
         hour, day = now[sensor, "hour"], now[sensor, "day"]
         cells = [_number(value), *(_number(each) for each in (hour["mean"], day["mean"], day["std"], day["q50"]))]
-        table.add_row(Text(sensor), *cells, f"{_number(day['q05'])} to {_number(day['q95'])}")
-    return table
+        lines.append([Text(sensor), *cells, f"{_number(day['q05'])} to {_number(day['q95'])}"])
+    return _fitted(names, lines, ("\nstd", "\nmedian", "\n5 % to 95 %", "Hour:\nmean", "Day:\nmean"))
 
 
 def alerts(rows: Sequence[Row], *, has_key: bool = True) -> RenderableType:
     """Return one line an alert: when, which asset, how far above the threshold, and why."""
     if not rows:
         return Text("No alerts.")
-    table = _table(leading=1)
-    table.add_column("When", no_wrap=True)
-    if has_key:
-        table.add_column("Asset", style="bold", overflow="fold", max_width=20)
-    table.add_column("Above\nthreshold", justify="right", no_wrap=True)
-    table.add_column("What happened", ratio=1, overflow="fold", min_width=24)
+    names = ("When", *(("Asset",) if has_key else ()), ABOVE, "What happened")
+    lines: list[list[str | Text]] = []
     for row in rows:
         score, threshold = row["score"], row["threshold"]
         ratio = score / threshold if score is not None and threshold is not None and threshold > 0 else None
         above = Text(_number(score) if ratio is None else f"{ratio:.2f}×", style="red")
         first = (row["explanations"] or [{}])[0]
         what = view.sentence(first.get("sentence") or "", first.get("feature") or "")
-        table.add_row(moment(row["time"]), *([Text(row["key"])] if has_key else []), above, what)
-    return table
+        lines.append([moment(row["time"]), *([Text(row["key"])] if has_key else []), above, what])
+    return _fitted(names, lines, (ABOVE, "When", "What happened") if has_key else (ABOVE, "When"), leading=1)
 
 
-def ops(rows: Sequence[Row], stored: int) -> RenderableType:
-    """Return the operation's figures of the last second, and how they went before."""
+def ops(rows: Sequence[Row], stored: int, lag_unit: str | None = None) -> RenderableType:
+    """Return the operation's figures of the last second, and how they went before; lag is in messages or bytes."""
     if not rows:
         return Text("No figures of the operation yet.")
     last = rows[-1]
     told = {
-        "rows": "rows a second",
-        "bytes": "data a second",
-        "delay_p50": "delay, half of rows",
-        "delay_p99": "delay, 99 % of rows",
-        "lag": "waiting",
-        "alerts": "alerts a second",
-        "late": "late",
-        "dead": "not readable",
-        "strange": "unknown sensors",
-        "unlearned": "not learned",
+        "rows": ("scored", "rows/s"),
+        "bytes": ("fetched", "/s"),
+        "delay_p50": ("delay, half of rows", ""),
+        "delay_p99": ("delay, 99 % of rows", ""),
+        "lag": ("waits to be read", lag_unit or ""),
+        "alerts": ("alerts", "alerts/s"),
+        "late": ("late", "rows/s"),
+        "dead": ("not readable", "messages/s"),
+        "strange": ("unknown sensors", "values/s"),
+        "unlearned": ("no model yet", "rows/s"),
     }
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    for name, words in told.items():
+    for name, (words, unit) in told.items():
         if any(row[name] is not None for row in rows):
-            table.add_row(words, _figure(name, last[name]), sparkline([row[name] for row in rows], WIDTH - 14))
+            table.add_row(words, _figure(name, last[name], unit), sparkline([row[name] for row in rows], WIDTH // 2))
     span = (rows[-1]["time"] - rows[0]["time"]).total_seconds()
     title = Text(f"At {moment(last['time'])}", style="bold")
     remark = f"  and {duration(span)} before; the store holds {size(stored)}" if span else ""
@@ -177,19 +171,43 @@ def moment_of(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(nanoseconds // 1000 / 1e6, UTC)
 
 
-def _figure(name: str, value: float | None) -> str:
+def _figure(name: str, value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if name == "bytes":
-        return size(value)
-    return duration(value / 1000) if name.startswith("delay") else number(value)
+        return size(value) + unit
+    if name.startswith("delay"):
+        return duration(value / 1000)
+    return waiting(value, unit) if name == "lag" else f"{number(value)} {unit}"
+
+
+def waiting(lag: float, unit: str) -> str:
+    """Return what waits to be read with its unit.
+
+    >>> waiting(1_200_000, "bytes"), waiting(1234, "messages"), waiting(1, "messages")
+    ('1.2 MB', '1,234 messages', '1 message')
+    """
+    return size(lag) if unit == "bytes" else count(round(lag), unit.removesuffix("s")) if unit else number(lag)
 
 
 def _number(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else number(value)
 
 
-def _table(leading: int = 0) -> Table:
-    return Table(
-        box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim", leading=leading
-    )
+def _fitted(
+    names: Sequence[str], lines: Sequence[Sequence[str | Text]], spare: Sequence[str], *, leading: int = 0
+) -> RenderableType:
+    """Return a table that leaves out columns, in the order of `spare`, where a terminal is too narrow."""
+
+    def table(left_out: Collection[str]) -> Table:
+        made = Table(
+            box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim", leading=leading
+        )
+        kept = [place for place, name in enumerate(names) if name not in left_out]
+        for place in kept:
+            made.add_column(names[place], **COLUMNS.get(names[place], FIGURE))
+        for line in lines:
+            made.add_row(*(line[place] for place in kept))
+        return made
+
+    return view.Fitted(table, spare)

@@ -91,13 +91,14 @@ def _title(session: Session) -> Text:
 def _figures(session: Session, width: int) -> RenderableType:
     watch, now = session.watch, session.watch.latest
     figures = watch.figures
+    lag = "" if figures.lag is None else insights_view.waiting(figures.lag, figures.lag_unit)
     pairs = [
         ("rows a second", number(now.get("rows", 0.0)), "readings", f"{figures.rows:,}"),
         ("data a second", size(now.get("bytes", 0.0)), "alerts", f"{figures.alerts:,}"),
         ("delay, half of rows", _delay(now.get("delay_p50")), "assets with a model", f"{figures.models:,}"),
         ("delay, 99 % of rows", _delay(now.get("delay_p99")), "rows learned", f"{figures.learned:,}"),
-        ("waits to be read", "" if figures.lag is None else f"{figures.lag:,}", "late", f"{figures.late:,}"),
-        ("alerts to be sent", f"{figures.waiting:,}", "not readable", f"{figures.dead:,}"),
+        ("waits to be read", lag, "late readings", f"{figures.late:,}"),
+        ("alerts to be sent", f"{figures.waiting:,}", "unreadable messages", f"{figures.dead:,}"),
     ]
     grid = Table.grid(padding=(0, 2))
     for side in range(2):
@@ -136,6 +137,8 @@ def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
     strange = [f"{name} (about {many:,} values)" for name, many in summary.strange.items()]
     assets = [f"{key} ({why})" for key, why in summary.unlearnable.items()]
     dead = [f"{many:,}: {reason}" for many, reason in summary.reasons[:REASONS]]
+    if rest := sum(many for many, _ in summary.reasons[REASONS:]):
+        dead.append(f"{rest:,}: other reasons; --dead-letters FILE keeps them")
     told: dict[str, RenderableType | None] = {
         "late": f"{count(summary.late, 'reading')}, too late; --late says how late they may come"
         if summary.late
@@ -147,6 +150,9 @@ def missing_of(summary: Summary) -> dict[str, RenderableType | None]:
         if summary.unlearned
         else None,
         "no model": Text(listed(assets, 5)) if assets else None,
+        "not committed": None
+        if summary.waited_for is None
+        else f"what is read again at the next start: {summary.waited_for}",
         "not sent": f"{count(summary.waiting, 'alert')}; they go out when the stream starts again"
         if summary.waiting
         else None,

@@ -64,7 +64,9 @@ def nights(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 
 def _counts(found: Trial) -> str:
-    watched = f"{count(found.assets, 'asset')}, {found.asset_days:,.0f} asset-days"
+    from tocsin.stream.adapting.verdict import asset_time
+
+    watched = f"{count(found.assets, 'asset')}, {asset_time(found.asset_days)}"
     differ = f"{found.appeared:,} appear, {found.vanished:,} vanish, {found.changed:,} change their cause"
     return f"{found.champion_alarms:,} before, {found.challenger_alarms:,} after in {watched}: {differ}"
 

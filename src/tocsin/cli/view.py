@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WORST = 8
 """How many incidents are shown."""
+BOUNDLESS = 10_000
+"""Columns of a terminal on which everything fits."""
 
 Row = Mapping[str, Any]
 
@@ -37,6 +40,32 @@ class _Console(Console):
 def stdout(*, record: bool = False) -> Console:
     """Return the console for results; square brackets in data are never read as markup."""
     return _Console(highlight=False, markup=False, emoji=False, record=record)
+
+
+class Fitted:
+    """A table without the columns that matter least where a terminal is too narrow for all of them.
+
+    Parameters
+    ----------
+    table : callable
+        Gives the table without the columns of some headers.
+    spare : sequence of str
+        The headers of those that may go, in the order in which they do.
+    """
+
+    def __init__(self, table: Callable[[Collection[str]], Table], spare: Sequence[str]) -> None:
+        self._table, self._spare = table, spare
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the first that fits with its columns as narrow as they may be, else the last."""
+        for many in range(len(self._spare)):
+            least = self._table(self._spare[:many])
+            for column in least.columns:
+                column.max_width = column.min_width or column.max_width
+            if Measurement.get(console, options.update(max_width=BOUNDLESS), least).maximum <= options.max_width:
+                yield self._table(self._spare[:many])
+                return
+        yield self._table(self._spare)
 
 
 def heading(text: str, remark: str = "") -> Text:

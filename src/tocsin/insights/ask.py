@@ -211,8 +211,8 @@ def ops(store: Store, since: int | None = None, most: int = 60) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        time, rows and bytes a second, delay_p50 and delay_p99 in milliseconds, lag in readings or bytes, alerts, late,
-        dead, strange and unlearned a second; what is not known is null.
+        time, rows and bytes a second, delay_p50 and delay_p99 in milliseconds, lag in the unit of `lag_unit`, alerts,
+        late, dead, strange and unlearned a second; what is not known is null.
     """
     first = OPS if since is None else OPS + records.whole(since // 10**9)
     found = list(store.scan(Span(first, Span.of_prefix(OPS).end), most=most, backwards=True))[::-1]
@@ -220,6 +220,12 @@ def ops(store: Store, since: int | None = None, most: int = 60) -> pl.DataFrame:
     times = pl.Series("time", [records.number_of(key[len(OPS) :]) * 10**9 for key, _ in found], pl.Int64).cast(TIME)
     columns = {name: np.ascontiguousarray(rows[name]) for name in OPS_TYPE.names or ()}
     return pl.DataFrame({"time": times, **columns}).fill_nan(None)
+
+
+def lag_unit(store: Store) -> str | None:
+    """Return in what a stream's lag is counted, "messages" or "bytes"; None if it has not said so."""
+    unit = store.get(records.LAG_UNIT)
+    return None if unit is None else unit.decode()
 
 
 def drift(store: Store, n: int = 20) -> pl.DataFrame:

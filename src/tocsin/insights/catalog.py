@@ -17,6 +17,21 @@ def stores() -> dict[str, type[Store]]:
     return dict(sorted((scheme, member) for member in members_of(room, Store) for scheme in member.schemes))
 
 
+def store_of(address: Address) -> type[Store]:
+    """Return the store that serves an address.
+
+    Raises
+    ------
+    ParameterError
+        If nothing serves its scheme, or a plain path has options.
+    """
+    known = stores()
+    address.check_path("lmdb")
+    if address.scheme not in known:
+        raise ParameterError(f"no store {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
+    return known[address.scheme]
+
+
 def open_store(text: str, *, write: bool = False) -> Store:
     """Open the store at an address.
 
@@ -25,8 +40,5 @@ def open_store(text: str, *, write: bool = False) -> Store:
     ParameterError
         If nothing serves its scheme, or a plain path has options; see `Store.open` for what else may be wrong.
     """
-    address, known = Address.of(text), stores()
-    address.check_path("lmdb")
-    if address.scheme not in known:
-        raise ParameterError(f"no store {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
-    return known[address.scheme].open(address, write=write)
+    address = Address.of(text)
+    return store_of(address).open(address, write=write)

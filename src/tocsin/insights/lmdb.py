@@ -136,13 +136,10 @@ class LMDB(Store):
             with self._begin(write=True) as transaction:
                 _change(transaction, puts, deletes, spans)
                 if puts and _used(transaction.stat(self._opened.data)) > self._limit:
-                    raise lmdb.MapFullError("full")
-        except lmdb.MapFullError:
-            self._opened.env.reader_check()
-            raise StoreFullError(
-                f"the store {self._path} is full: {self._limit / 1e6:,.4g} MB; keep less, or open it with a larger "
-                f"?size= (lmdb://{self._path}?size=...)"
-            ) from None
+                    raise self._full(self._limit)
+        except lmdb.MapFullError:  # pages that somebody still reads come back, what is too much never fits
+            needs = self.size + 2 * sum(len(key) + len(value) for key, value in puts)
+            raise self._full(self._limit if needs > self._limit else None) from None
         except lmdb.BadValsizeError:
             raise StoreError(f"the store {self._path} takes keys of 1 to 511 bytes") from None
         except lmdb.Error as error:
@@ -189,6 +186,14 @@ class LMDB(Store):
         if not self._closed:
             self._closed = True
             self._opened.leave()
+
+    def _full(self, limit: int | None) -> StoreFullError:
+        self._opened.env.reader_check()
+        return StoreFullError(
+            f"the store {self._path} is full: {self._limit / 1e6:,.4g} MB; keep less, or open it with a larger ?size= "
+            f"(lmdb://{self._path}?size=...)",
+            limit,
+        )
 
     def _begin(self, *, write: bool = False) -> Any:
         """Return a transaction, also after another process has let the map grow."""

@@ -43,7 +43,9 @@ OPS_FIGURES = (
     "rows", "bytes", "delay_p50", "delay_p99", "lag", "alerts", "late", "dead", "strange", "unlearned",
 )  # fmt: skip
 OPS_TYPE = np.dtype([(name, "<f8") for name in OPS_FIGURES])
-"""The operation in one second: rates a second, delays in milliseconds, lag in readings or bytes; NaN is not known."""
+"""The operation in one second: rates a second, delays in milliseconds, lag in its own unit; NaN is not known."""
+LAG_UNIT = b"i/u"
+"""Where it says in what lag is counted."""
 
 LEVELS = {"minute": MINUTE, "hour": 60 * MINUTE, "day": 1440 * MINUTE}
 """How many nanoseconds a window of each level has."""

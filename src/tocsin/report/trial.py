@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocsin.report.pictures import new_figure, save_figure
+from tocsin.stream.adapting.verdict import asset_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def draw_trial(found: Trial, path: Path) -> None:
     _drill(right, found)
     title = "The new models take over" if found.promoted else "The new models wait"
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=AFTER if found.promoted else GONE)
-    lines = [f"{found.assets:,} assets, {found.asset_days:,.0f} asset-days.", *(f"– {why}" for why in found.reasons)]
+    lines = [f"{found.assets:,} assets, {asset_time(found.asset_days)}.", *(f"– {why}" for why in found.reasons)]
     figure.supxlabel("\n".join(_cut(line) for line in lines[:6]), x=0.01, ha="left", fontsize=8, color="0.35")
     save_figure(figure, path)
 

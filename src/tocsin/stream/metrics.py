@@ -85,7 +85,8 @@ class Figures:
     waiting : int
         Alerts that still wait for a sink.
     lag : int or None
-        What waits to be fetched, in the source's own unit; None if it cannot tell.
+        What waits to be fetched, in the source's own unit, `lag_unit`; None if it cannot tell.
+    lag_unit : str
     store_bytes : int
     delays : Delays
         From a batch's newest reading to its commit.
@@ -106,6 +107,7 @@ class Figures:
     commit_seconds: float = 0.0
     waiting: int = 0
     lag: int | None = None
+    lag_unit: str = "bytes"
     store_bytes: int = 0
     delays: Delays = field(default_factory=Delays)
 
@@ -127,7 +129,7 @@ _COUNTERS = {
 _GAUGES = {
     "models": "Assets that have a model.",
     "waiting": "Alerts that wait for a sink.",
-    "lag": "What waits to be fetched, in the unit of the source.",
+    "lag": "What waits to be fetched, in {lag_unit}.",
     "store_bytes": "Bytes that the store uses.",
 }
 
@@ -205,12 +207,13 @@ class _Collector:
             yield core.CounterMetricFamily(f"tocsin_{name}", said, value=getattr(figures, name))
         for name, said in _GAUGES.items():
             if (value := getattr(figures, name)) is not None:
-                yield core.GaugeMetricFamily(f"tocsin_{name}", said, value=value)
+                told = said.format(lag_unit=figures.lag_unit)
+                yield core.GaugeMetricFamily(f"tocsin_{name}", told, value=value)
         upto = np.cumsum(figures.delays.counts)
         edges = [*(str(edge) for edge in BUCKETS), "+Inf"]
         yield core.HistogramMetricFamily(
             "tocsin_delay_seconds",
-            "From a batch's newest reading to its commit, for each reading.",
+            "Seconds from a batch's newest reading to its commit, for each reading.",
             buckets=[(edge, int(count)) for edge, count in zip(edges, upto, strict=True)],
             sum_value=figures.delays.total,
         )

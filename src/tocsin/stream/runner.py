@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tocsin.errors import FleetError, StoreFullError, UnavailableError
+from tocsin.errors import FleetError, StoreError, StoreFullError, UnavailableError
 from tocsin.fleet.fleet import Fleet
 from tocsin.insights.alerts import ALERTS
 from tocsin.insights.base import Store
@@ -156,7 +156,7 @@ class Runner:
         roster = self._state.roster
         self._adaptation.begin(roster)
         for puts in self._journal.begin(len(roster), roster.since(0)):
-            self._patiently(partial(self._store.commit, puts), "the store")
+            self._write(Changes(puts, [], []))
 
     def _go_on_from(self, head: dict[str, Any]) -> None:
         """Be as it was when the last commit said so."""
@@ -186,7 +186,7 @@ class Runner:
             changes.add(watcher.changes())
         changes.add(self._telling.turn(self._journal.number, [], self._state.roster))
         if any(changes):
-            self._patiently(partial(self._store.commit, *changes), "the store")
+            self._write(changes)
         self._outbox.committed()
 
     # Readings --------------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ class Runner:
         kind = type(self._source).__name__
         said = {"fleet": self._identity, "newest": int(self._newest), "source": kind, "positions": self._positions}
         changes.add([self._journal.header(**said)])
-        self._patiently(partial(self._write, changes), "the store")
+        self._write(changes)
         self._outbox.committed()
         self._adaptation.committed()
         self._retained.clear()
@@ -323,19 +323,48 @@ class Runner:
         end = time.monotonic() + LEAVE
         for puts in self._telling.rest(self._journal.number, self._state.roster):
             try:
-                self._patiently(partial(self._write, Changes(puts, [], [])), "the store")
+                self._write(Changes(puts, [], []))
             except (StoreFullError, UnavailableError):
                 break  # what is missing comes again from the journal
             if self._stop.is_set() and time.monotonic() > end:
                 break
 
     def _write(self, changes: Changes) -> None:
-        """Commit; where there is no room, let the oldest insights go and try once more."""
-        try:
-            self._store.commit(*changes)
-        except StoreFullError:
-            self._store.commit(*self._recorder.retain(int(self._newest), full=True))
-            self._store.commit(*changes)
+        """Commit, however long the store makes it wait.
+
+        Raises
+        ------
+        StoreError
+            If there can never be room for it.
+        """
+        self._patiently(partial(self._fit, changes), "the store")
+
+    def _fit(self, changes: Changes) -> None:
+        """Commit; where there is no room, let go what may go, for as long as it helps if nothing else makes room."""
+        gone: Changes | None = None
+        while True:
+            try:
+                self._store.commit(*changes)
+                return
+            except StoreFullError as error:
+                full = error
+            before, gone = gone, self._spare()
+            size = sum(len(key) + len(value) for key, value in changes.puts)
+            if full.limit is not None and (size > full.limit or (gone == before and not self._outbox.waiting)):
+                raise StoreError(
+                    f"a micro-batch of {size / 1e6:,.4g} MB never fits: {full}, or take smaller ones with --rows"
+                )
+            if before is not None and (full.limit is None or gone == before):
+                self._outbox.check()
+                raise full
+            self._store.commit(*gone)
+
+    def _spare(self) -> Changes:
+        """Return what may be deleted where there is no room: alerts that have gone out, and the oldest insights."""
+        spare = Changes([], self._outbox.delivered()[1], [])
+        if self._newest != NEVER:
+            spare.add(*self._recorder.retain(int(self._newest), full=True))
+        return spare
 
     def _patiently(self, action: Callable[[], T], what: str) -> T:
         return patiently(action, what, self._stop, self._say)

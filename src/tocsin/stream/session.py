@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event
 from types import TracebackType
@@ -65,6 +65,8 @@ class Summary:
         Alerts that could not be delivered yet; they are in the store.
     ended : str
         ``"source"`` if the source has ended, ``"stopped"`` if the stream was stopped.
+    waited_for : str or None
+        What it waited for when it was stopped; what it had fetched and not yet committed is read again.
     """
 
     rows: int
@@ -82,6 +84,7 @@ class Summary:
     models: int
     waiting: int
     ended: str
+    waited_for: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything for a machine."""
@@ -145,6 +148,7 @@ class Session:
         shape = shape_of(settings, self.fleet)
         source = self._patiently(lambda: open_source(settings.source, shape), "the source")
         stack.callback(source.close)
+        self.watch.figures.lag_unit = source.lag_unit
         self.outbox = Outbox(self.store, targets, self._say, most=settings.waiting)
         stack.callback(self.outbox.close)
         runner = Runner(self.fleet, source, self.store, self.outbox, options, self._say, [self.watch])
@@ -169,7 +173,7 @@ class Session:
         assert runner is not None
         if self._stop.is_set():
             runner.stop()
-        self.started = time.monotonic()
+        self.started, waited_for = time.monotonic(), None
         log("started", logging.INFO, **self.settings.shown())
         try:
             runner.run()
@@ -179,8 +183,9 @@ class Session:
         except (UnavailableError, StoreFullError) as error:
             if not self._stop.is_set():
                 raise
-            log("stopped while waiting", reason=str(error))
-        summary = self.summary()
+            waited_for = str(error)
+            log("stopped while waiting", reason=waited_for)
+        summary = replace(self.summary(), waited_for=waited_for)
         plain = {name: value for name, value in summary.to_dict().items() if not isinstance(value, dict | list)}
         log("ended", logging.INFO, **plain)
         return summary
@@ -247,8 +252,8 @@ def shape_of(settings: Settings, fleet: Fleet) -> Shape:
         settings.value or columns.value,
     )
     if (shape.sensor is None) != (shape.value is None):
-        given, other = ("--sensor", "--value") if shape.value is None else ("--value", "--sensor")
-        raise ParameterError(f"{given} is given without {other}; long readings need both")
+        given, other = ("sensor", "value") if shape.value is None else ("value", "sensor")
+        raise ParameterError(f"{settings.named(given)} is given without a {other}; long readings need both")
     return shape
 
 
@@ -287,7 +292,8 @@ def adapting_of(settings: Settings, fleet: Fleet) -> Adapting:
     nightly = None
     if settings.policy == "nightly":
         if beside is None:
-            raise ParameterError("--policy nightly needs a folder for past readings; give one with --beside")
+            said = f"{settings.named('policy')}: nightly needs a folder for past readings"
+            raise ParameterError(f"{said}; give one as {settings.named('beside')}")
         window = timedelta(seconds=settings.nightly_window)
         nightly = Nightly(
             at=settings.nightly_at,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from tocsin.errors import ParameterError, did_you_mean
 from tocsin.quantities import Rate, seconds, size
@@ -17,17 +18,50 @@ from tocsin.stream.metrics import host_and_port
 from tocsin.urls import Address, expanded
 
 
-def _address(value: object, scheme: str) -> object:
-    """Return an address with variables of the environment put in, if it is one; a plain path means the scheme given."""
+def _address(value: object, check: Callable[[Address], object]) -> object:
+    """Return an address with variables of the environment put in, if it is one that something serves."""
     if not isinstance(value, str):
         return value
     whole = expanded(value, os.environ)
-    Address.of(whole).check_path(scheme)
+    check(Address.of(whole))
     return whole
+
+
+def _source(value: object) -> object:
+    from tocsin.stream.sources.catalog import source_of
+
+    return _address(value, source_of)
+
+
+def _sink(value: object) -> object:
+    from tocsin.stream.sinks.catalog import sink_of
+
+    return _address(value, sink_of)
+
+
+def _store(value: object) -> object:
+    from tocsin.insights.catalog import store_of
+
+    return _address(value, store_of)
 
 
 def _several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _duration(value: object) -> float:
+    found = seconds(str(value))
+    if found > LONGEST:
+        raise ParameterError("it must be 100 years or less")
+    return found
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ParameterError("write a path, as a text that is not empty")
+    return Path(value).expanduser()
 
 
 def _time_of_day(value: object) -> object:
@@ -40,7 +74,10 @@ def _time_of_day(value: object) -> object:
 
 
 def _rate(value: object) -> object:
-    return value if isinstance(value, Rate) else Rate.of(str(value))
+    rate = value if isinstance(value, Rate) else Rate.of(str(value))
+    if not 0.0 < rate.per_day < math.inf:
+        raise ParameterError("it must be above 0, such as 20/day")
+    return rate
 
 
 def _place(value: object) -> object:
@@ -50,14 +87,28 @@ def _place(value: object) -> object:
 
 
 Text = Annotated[str, Field(min_length=1)]
-WrittenAddress = Annotated[str, BeforeValidator(lambda value: _address(value, "file"))]
-WrittenStore = Annotated[str, BeforeValidator(lambda value: _address(value, "lmdb"))]
-Duration = Annotated[float, BeforeValidator(lambda value: seconds(str(value)))]
+Duration = Annotated[float, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(lambda value: size(str(value))), Field(ge=1)]
 Count = Annotated[int, Field(strict=True, ge=1)]
-Place = Annotated[Path, AfterValidator(Path.expanduser)]
+Place = Annotated[Path, BeforeValidator(_path)]
 _UNITS = {"late": "s", "linger": "s", "nightly_window": "s", "retain": "s", "dead_letters_size": "B"}
 """Of the settings that are written with a unit, the one in which they are kept."""
+LONGEST = 36_525 * 86_400.0
+"""The longest duration in seconds, whose nanoseconds are still a whole number of 64 bits."""
+_WRONG = {
+    "greater_than": "it must be above {gt:,.15g}{unit}",
+    "greater_than_equal": "it must be {ge:,.15g}{unit} or more",
+    "less_than": "it must be below {lt:,.15g}{unit}",
+    "less_than_equal": "it must be {le:,.15g}{unit} or less",
+    "literal_error": "it must be {expected}",
+    "string_type": "write a text in quotes",
+    "string_too_short": "write a text that is not empty",
+    "tuple_type": "write an address in quotes, or several in brackets",
+    "int_type": "write a whole number without quotes, such as 1000",
+    "float_type": "write a number, such as 0.2",
+    "float_parsing": "write a number, such as 0.2",
+}
+"""What is said of what pydantic finds."""
 
 
 class Settings(BaseModel):
@@ -70,21 +121,23 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    _file: dict[str, str] = PrivateAttr(default_factory=dict)
+
     fleet: Place = Field(description="The folder of a fleet that has learned.")
-    source: WrittenAddress = Field(
+    source: Annotated[str, BeforeValidator(_source)] = Field(
         alias="from",
         repr=False,
         description="Where readings come from: - for standard input, a file that grows, a folder in which files "
         "arrive, replay://PATH of any table, kafka://HOST:PORT/TOPIC, mqtt://HOST/TOPIC.",
     )
-    sinks: Annotated[tuple[WrittenAddress, ...], BeforeValidator(_several)] = Field(
+    sinks: Annotated[tuple[Annotated[str, BeforeValidator(_sink)], ...], BeforeValidator(_several)] = Field(
         default=(),
         alias="to",
         repr=False,
         description="Where alerts go, one address or several: - for standard output, a file ending in .ndjson, "
         "parquet://FOLDER, kafka://HOST:PORT/TOPIC, https://..., or what Apprise knows, such as mailto:// and slack://.",
     )
-    store: WrittenStore = Field(
+    store: Annotated[str, BeforeValidator(_store)] = Field(
         default="",
         validate_default=False,
         repr=False,
@@ -155,7 +208,11 @@ class Settings(BaseModel):
         """
         known = [field.alias or name for name, field in cls.model_fields.items()]
         written = {} if path is None else _read(path)
-        for name in written:
+        for name, value in written.items():
+            if isinstance(value, dict):
+                raise ParameterError(
+                    f"{path} has a table {name!r}; write each setting as name = value, outside of tables"
+                )
             if name not in known:
                 raise ParameterError(f"{path} has an unknown setting {name!r}{did_you_mean(name, known)}")
         given = {name: value for name, value in (flags or {}).items() if value is not None and value != []}
@@ -166,9 +223,14 @@ class Settings(BaseModel):
             found = cls.model_validate(written | given)
         except ValidationError as error:
             raise _plain(error, None if path is None else str(path), given) from None
+        found._file = {name: f"{name} in {path}" for name in written.keys() - given.keys()}
         if not found.store:
             return found.model_copy(update={"store": f"{found.fleet}-store"})
         return found
+
+    def named(self, name: str) -> str:
+        """Return what a setting is called where it was given: as a flag, or with the file that it stands in."""
+        return self._file.get(name, f"--{name.replace('_', '-')}")
 
     def shown(self) -> dict[str, str]:
         """Return all settings that were given as text, without secrets, for logs."""
@@ -211,6 +273,11 @@ def _plain(error: ValidationError, path: str | None, given: Mapping[str, object]
     if first["type"] == "missing":
         where = "" if path is None else f", or {name} = ... in {path}"
         return ParameterError(f"a stream needs {'a fleet: tocsin stream FLEET' if name == 'fleet' else flag}{where}")
-    cause = first.get("ctx", {}).get("error")
-    said = str(cause) if isinstance(cause, ParameterError) else first["msg"][:1].lower() + first["msg"][1:]
+    facts = first.get("ctx", {})
+    cause = facts.get("error")
+    said = (
+        str(cause)
+        if cause is not None
+        else _WRONG.get(first["type"], "it makes no sense").format(**facts, unit=_UNITS.get(name, ""))
+    )
     return ParameterError(f"{flag if name in given or path is None else f'{name} in {path}'}: {said}")

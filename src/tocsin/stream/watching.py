@@ -12,7 +12,7 @@ import numpy as np
 
 from tocsin.errors import UnavailableError
 from tocsin.insights.base import Store
-from tocsin.insights.records import ops_put
+from tocsin.insights.records import LAG_UNIT, ops_put
 from tocsin.stream.batch import Batch
 from tocsin.stream.dead_letters import DeadLetters
 from tocsin.stream.live import Live
@@ -80,6 +80,7 @@ class Watch:
         figures.strange += sum(batch.strange.values())
         figures.mended += batch.mended
         self._set_aside(batch)
+        self._learned()
         self._ask()
         log(
             "batch",
@@ -113,7 +114,7 @@ class Watch:
         }
         self._second, self._counted, self._at = second, counted, now
         self._log(now)
-        return [ops_put(second, self.latest)]
+        return [ops_put(second, self.latest), (LAG_UNIT, self.figures.lag_unit.encode())]
 
     def _now(self) -> dict[str, int]:
         return {name: int(getattr(self.figures, name)) for name in RATES}
@@ -130,12 +131,18 @@ class Watch:
         if self._of is None:
             return
         live, outbox, store = self._of
-        counts, figures = live.counts, self.figures
-        figures.unlearned, figures.learned = counts.waited, counts.learned
+        figures = self.figures
         figures.models = int(np.count_nonzero(live.arena.numbers["known"]))
         figures.waiting = outbox.waiting
         with suppress(UnavailableError):
             figures.store_bytes = store.size
+
+    def _learned(self) -> None:
+        """Count what models have learned, once it is in the store."""
+        if self._of is None:
+            return
+        counts, figures = self._of[0].counts, self.figures
+        figures.unlearned, figures.learned = counts.waited, counts.learned
         for key in counts.unlearned.keys() - self.unlearned.keys():
             self.unlearned[key] = counts.unlearned[key]
             log("no model", logging.WARNING, asset=key, reason=counts.unlearned[key])
@@ -151,6 +158,7 @@ class Watch:
             rows_a_second=round((figures.rows - self._logged) / span, 1),
             delay_p99_ms=round(self.latest["delay_p99"], 1),
             lag=figures.lag,
+            lag_unit=figures.lag_unit,
             alerts=figures.alerts,
             waiting=figures.waiting,
             late=figures.late,

@@ -159,6 +159,10 @@ def test_people_see_it(fleet, at_fault, recipe, champion, blind, tmp_path, capsy
     assert "The new models wait" in seen
     assert "pump-03" in seen
     assert "Fire drill" in seen
+    assert "6 assets, 42.0 asset-days" in seen
+    for days, told in ((0.1, "2.4 asset-hours"), (0.01, "14 asset-minutes"), (1500.0, "1,500 asset-days")):
+        trials.show(stdout(), replace(found, asset_days=days))
+        assert f"6 assets, {told}" in " ".join(capsys.readouterr().out.split())
     trials.show(stdout(), replace(found, promoted=True, reasons=(), alarms=(), drills=()))
     assert "The new models take over" in capsys.readouterr().out
     for name, each in (("one.png", found), ("two.svg", replace(found, drills=()))):

@@ -140,6 +140,11 @@ def message(**fields: Any) -> bytes:
     [
         (b'{"k": "a", "t": 17', "not JSON"),
         (b"[" + message() + b"]", "an array; send one object a message"),
+        (b'"x": 1.5, "y": 2}', "it is not JSON: "),
+        (b"hello, world", "it is not JSON: "),
+        (b"k,t,x", "looks like CSV; read it as a file that ends in .csv"),
+        (b'"t";"value"\r', "looks like CSV"),
+        (b"pump 1\t2026-01-05\t1.5", "looks like CSV"),
         (b"12", "not a JSON object but 12"),
         (b"\xff\xfe", "not UTF-8 at byte 0"),
         (message(x="1.5"), "'x' is the text '1.5'; write numbers without quotes"),

@@ -169,6 +169,18 @@ class Trial:
         raise DataError(f"this is no trial that Tocsin has kept ({why})")
 
 
+def asset_time(days: float) -> str:
+    """Return how long assets were watched, all together.
+
+    >>> asset_time(1400.2), asset_time(1.25), asset_time(0.05)
+    ('1,400 asset-days', '30.0 asset-hours', '72 asset-minutes')
+    """
+    for unit, many in (("days", days), ("hours", 24.0 * days)):
+        if many >= 2.0:
+            return f"{many:,.{0 if many >= 100.0 else 1}f} asset-{unit}"
+    return f"{1440.0 * days:,.0f} asset-minutes"
+
+
 def reasons(found: Mapping[str, Any], bounds: Bounds) -> tuple[str, ...]:
     """Return why what was found is outside the bounds, in plain words; nothing if it is inside.
 
@@ -177,7 +189,7 @@ def reasons(found: Mapping[str, Any], bounds: Bounds) -> tuple[str, ...]:
     said = []
     rate = found["appeared"] / found["asset_days"] if found["asset_days"] else math.inf
     if found["appeared"] and rate > bounds.new_alarms:
-        days = f"in {found['asset_days']:,.1f} asset-days"
+        days = f"in {asset_time(found['asset_days'])}"
         said.append(f"{found['appeared']:,} new alarms {days}, {rate:.2g} a day, where {bounds.new_alarms:g} may be")
     lasting: Alarm | None = found["lasting"]
     if lasting is not None and lasting.alerts >= bounds.lasting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,7 @@ import polars as pl
 
 from tocsin.stream.decoding.base import Decoded, Form, Gathering, PayloadOf, divide
 from tocsin.stream.decoding.plain_json import PlainJson
-from tocsin.stream.decoding.readings import Fault, Rows, fault_of, fields_of, shown
+from tocsin.stream.decoding.readings import Fault, Rows, fault_of, fields_of, is_number, shown
 from tocsin.stream.sources.base import Shape
 
 _NO_NUMBERS = (b"NaN", b"-Infinity", b"Infinity")
@@ -200,6 +200,8 @@ class JsonRows(Form):
         except RecursionError:
             return Fault("it is nested too deeply"), 0
         except json.JSONDecodeError as error:
+            if _is_csv(line.decode(), self._known):
+                return Fault("it is not JSON, but looks like CSV; read it as a file that ends in .csv, or send JSON"), 0
             return Fault(f"it is not JSON: {error.msg.lower()} at character {error.pos}"), 0
         except ValueError:
             return Fault("it has a number of too many digits"), 0
@@ -296,6 +298,14 @@ def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         row.setdefault(name, value)
     return row
+
+
+def _is_csv(line: str, known: Container[str]) -> bool:
+    """Return whether a line that is no JSON has several fields, one of which is a number or named as one of ours."""
+    if "{" in line or "}" in line:
+        return False
+    fields = [field.strip(' "\r') for field in re.split(r"[,;\t|]", line)]
+    return len(fields) > 1 and any(field in known or is_number(field) for field in fields)
 
 
 def _is_wrong(value: object) -> bool:

@@ -113,6 +113,8 @@ class Source(ABC):
 
     schemes: ClassVar[tuple[str, ...]]
     """The schemes of the addresses that it serves."""
+    lag_unit: ClassVar[str] = "bytes"
+    """In what `lag` is counted: ``"bytes"`` or ``"messages"``."""
 
     @classmethod
     @abstractmethod
@@ -162,7 +164,7 @@ class Source(ABC):
 
     @property
     def lag(self) -> int | None:
-        """How many readings, or bytes, wait to be fetched; None if the source cannot tell."""
+        """How much waits to be fetched, in `lag_unit`; None if the source cannot tell."""
         return None
 
     @abstractmethod

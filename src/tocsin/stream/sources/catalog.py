@@ -17,6 +17,21 @@ def sources() -> dict[str, type[Source]]:
     return dict(sorted((scheme, member) for member in members_of(room, Source) for scheme in member.schemes))
 
 
+def source_of(address: Address) -> type[Source]:
+    """Return the source that serves an address.
+
+    Raises
+    ------
+    ParameterError
+        If nothing serves its scheme, or a plain path has options.
+    """
+    known = sources()
+    address.check_path()
+    if address.scheme not in known:
+        raise ParameterError(f"no source {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
+    return known[address.scheme]
+
+
 def open_source(text: str, shape: Shape) -> Source:
     """Open the source at an address.
 
@@ -25,8 +40,5 @@ def open_source(text: str, shape: Shape) -> Source:
     ParameterError
         If nothing serves its scheme, or a plain path has options; see `Source.open` for what else may be wrong.
     """
-    address, known = Address.of(text), sources()
-    address.check_path()
-    if address.scheme not in known:
-        raise ParameterError(f"no source {address.scheme}://{did_you_mean(address.scheme, filter(str.isalpha, known))}")
-    return known[address.scheme].open(address, shape)
+    address = Address.of(text)
+    return source_of(address).open(address, shape)

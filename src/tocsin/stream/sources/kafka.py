@@ -84,6 +84,7 @@ class KafkaSource(Source):
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("kafka",)
+    lag_unit = "messages"
 
     def __init__(
         self, kafka: ModuleType, consumer: Consumer, complaints: Complaints, decoder: Decoder, address: Address
