@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.ecod import price, tile_of, workspace
 from tocsin.kernels.jit import kernel
+from tocsin.kernels.pricing import price, tile_of, workspace
 from tocsin.kernels.sketch import Cells, cell_of, longest, quantile
 from tocsin.kernels.tails import tail_cost
 
