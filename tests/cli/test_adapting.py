@@ -83,11 +83,9 @@ def test_a_stream_says_what_comes_of_what_it_is_told(run: Run, plant: Path, tmp_
     store = tmp_path / "store"
     frame = table(0.8, seed=31, faults={"pump 0": 40, "pump 1": 40})
     with at_work(plant, store, frame):
+        assert told(run("confirm", store, "pump 0", "--normal")) == ("pump 0: its last 74 rows are normal from now on")
         assert told(run("confirm", store, "pump 0", "--normal")) == (
-            "pump 0: 64 rows that were held back are normal from now on"
-        )
-        assert told(run("confirm", store, "pump 0", "--normal")) == (
-            "pump 0: no rows of it are held back; confirm it again when its alarms last"
+            "pump 0: nothing of it is held back, and chance explains its alerts; confirm it again if they last"
         )
         assert (
             told(run("confirm", store, "pump 1", "--fault", "--time", "1h"))
@@ -138,7 +136,7 @@ def test_what_is_asked_waits_for_a_stream(run: Run, plant: Path, tmp_path: Path)
     assert told(run("confirm", store, "pump 0", "--normal", "--wait", 0)) == waits
     assert told(run("rollback", store)) == waits
     with at_work(plant, store, table(0.6, seed=33, faults={"pump 0": 20})):
-        assert told(run("confirm", store, "pump 0", "--normal")).startswith("pump 0: no rows of it are held back")
+        assert told(run("confirm", store, "pump 0", "--normal")).startswith("pump 0: nothing of it is held back")
     opened = open_store(str(store), write=True)
     assert requests.asked(opened) == ([], [])
     with opened.alone("stream"):  # a stream that is in the middle of a long batch

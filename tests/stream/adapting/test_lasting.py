@@ -70,7 +70,7 @@ def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet
     run(plant, Frames(frame, [frame.height]), frozen, Drawer(), learning=FROZEN)
     source = Gated(frame, {confirmed * ASSETS: once(confirm)}, frame.height)
     run(plant, source, store, Drawer(), learning=Learning(least=32, most=32))
-    assert requests.wait(store, asked[0], 0.0) == "pump 1: 128 rows that were held back are normal from now on"
+    assert requests.wait(store, asked[0], 0.0) == "pump 1: its last 141 rows are normal from now on"
     for day in range(1, 6):
         seen, found = (alerts(each, "pump 0", day * DAY, (day + 1) * DAY) for each in (frozen, store))
         assert found >= 0.95 * seen > 50, "a fault that lasts is one on each of its days"
@@ -80,6 +80,30 @@ def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet
     assert min(before) >= 2
     assert max(since) <= 2, "it is normal from the row on that comes next"
     assert sum(since) <= 0.02 * 4 * DAY
+
+
+@pytest.mark.parametrize("rows", [8, 36])
+def test_a_regime_is_confirmed_before_its_block_is_whole(plant: Fleet, store: Store, rows: int) -> None:
+    """A reading every ten minutes, of which a block takes more than a day; both are higher from its middle on."""
+    frame, change = shifted(table(5, seed=26), 6.0, ["pump 0", "pump 1"], 90), 90
+    asked: list[requests.Request] = []
+
+    def confirm() -> None:
+        asked.extend(requests.ask(store, "confirm-normal", f"pump {i}") for i in (1, 3))
+
+    learning = Learning(least=180)
+    run(plant, Gated(frame, {(change + rows) * ASSETS: once(confirm)}, 96), store, Drawer(), learning=learning)
+    said = [requests.wait(store, request, 0.0) for request in asked]
+    assert said[0] in [f"pump 1: its last {rows - late:,} rows are normal from now on" for late in range(3)]
+    assert said[1] is not None
+    assert said[1].startswith("pump 3: nothing of it is held back, and chance explains its alerts")
+    assert alerts(store, "pump 1", change, change + rows) >= rows / 3
+    since = change + rows
+    regime = [alerts(store, "pump 1", first, first + SOON) for first in range(since, 5 * DAY - SOON, SOON)]
+    assert max(regime) <= 2, "it is normal from the row on that comes next"
+    assert sum(regime) <= 0.02 * (5 * DAY - since)
+    fault = [alerts(store, "pump 0", first, first + SOON) for first in range(since, 5 * DAY - SOON, SOON)]
+    assert min(fault) >= 3, "what nobody has confirmed stays a fault"
 
 
 def held(store: Store) -> Any:

@@ -207,14 +207,17 @@ class Adaptation:
         said = []
         if self._noted({"do": "confirm", "slot": slot, "at": request.at, "real": False}, acts):
             said.append("its alarm counts as false")
-        rows = self._live.held(slot)
+        if self._fleet.detector.temporal:
+            return [*said, "its model learns every row, whatever it is"]
         if self._live.learning.online:
             try:
-                if self._noted({"do": "adopt", "slot": slot}, acts):
-                    return [*said, f"{rows:,} rows that were held back are normal from now on"]
+                rows = self._noted({"do": "adopt", "slot": slot, "at": request.at}, acts)
             except DataError as error:
-                return [*said, f"what was held back cannot be learned: {error}"]
-            return [*said, "no rows of it are held back; confirm it again when its alarms last"]
+                return [*said, f"what is new cannot be learned yet: {error}; confirm it again if its alarms last"]
+            if rows:
+                again = "" if self._fleet.detector.forgets else "; confirm it again after a day if its alarms last"
+                return [*said, f"its last {rows:,} rows are normal from now on{again}"]
+            return [*said, "nothing of it is held back, and chance explains its alerts; confirm it again if they last"]
         if self._adapting.nightly is None:
             return [*said, "its model is frozen and goes on as it is; take the policy online or nightly"]
         asset, at = request.asset or "", request.at
@@ -222,14 +225,14 @@ class Adaptation:
         self._dirty = True
         return [*said, "what it has done since then is learned in the next night"]
 
-    def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> bool:
-        """Do something to an asset, and note it if it has changed anything."""
+    def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> int:
+        """Do something to an asset, and note it if it has changed anything; return how much, such as rows."""
         done = self._act(act, self._roster)
         if done:
             acts.append(act)
         return done
 
-    def _act(self, act: Mapping[str, Any], roster: Roster) -> bool:
+    def _act(self, act: Mapping[str, Any], roster: Roster) -> int:
         slot = int(act["slot"])
         if act["do"] == "confirm":
             return (
@@ -239,7 +242,7 @@ class Adaptation:
             )
         if act["do"] == "discard":
             return self._live.discard(slot)
-        return self._live.adopt(slot, roster.keys(np.array([slot])))
+        return self._live.adopt(slot, roster.keys(np.array([slot])), act.get("at"))
 
     # Taking over -----------------------------------------------------------------------------------------------------
 
