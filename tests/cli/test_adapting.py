@@ -117,12 +117,18 @@ def test_models_are_promoted_and_brought_back(run: Run, plant: Path, tmp_path: P
         assert "The new models wait" in told(run("promote", where, "--show"))
         assert told(run("promote", where)) == "version 2 is at work; tocsin rollback brings version 1 back"
         assert told(run("promote", where)) == "no new models wait"
+        assert "The new models have taken over" in told(run("promote", where, "--show"))
+        assert told(run("rollback", where)) == "version 1 is at work again; tocsin promote brings version 2 back"
+        assert "rolled back" in told(run("insights", "trials", where))
+        assert "The new models were rolled back" in told(run("promote", where, "--show"))
+        assert told(run("promote", where)) == "version 2 is at work; tocsin rollback brings version 1 back"
+        assert "promoted" in told(run("insights", "trials", where))
         assert told(run("rollback", where)) == "version 1 is at work again; tocsin promote brings version 2 back"
         assert told(run("confirm", where, "pump 1", "--normal")) == (
             "pump 1: what it has done since then is learned in the next night"
         )
     (trial,) = json.loads(told(run("insights", "trials", where, "--json")))["trials"]
-    assert trial["fate"] == "promoted"
+    assert trial["fate"] == "rolled back"
     assert trial["trial"]["reasons"]
 
 

@@ -123,7 +123,7 @@ def test_new_models_take_over_or_wait_and_the_old_ones_come_back(plant: Fleet, s
         "version 1 is at work again; tocsin promote brings version 2 back"
     )
     kept = versions.trials(store)[-1]
-    assert kept["fate"] == "promoted"
+    assert kept["fate"] == "rolled back"
     assert not Trial.of_json(kept["trial"]).promoted
     other = open_store(str(plain))
     for i in range(ASSETS):

@@ -250,10 +250,8 @@ class Adaptation:
         version = self._versions.waiting
         if version is None:
             return "no new models wait"
-        said = next((trial for trial in trials(self._store) if trial["version"] == version), None)
         self._take_over(version)
-        if said is not None:
-            self._puts.append(trial_put(version, {**said, "fate": "promoted"}))
+        self._fate(version, "promoted")
         return f"version {version} is at work; tocsin rollback brings version {self._versions.past[-1]} back"
 
     def _roll_back(self) -> str:
@@ -264,7 +262,15 @@ class Adaptation:
         self._keep()
         left = versions.at
         self._place(table)
+        self._fate(left, "rolled back")
         return f"version {versions.roll_back()} is at work again; tocsin promote brings version {left} back"
+
+    def _fate(self, version: int, fate: str) -> None:
+        """Say what has become of models, as people have decided; drift brings a night of the others, too."""
+        self._versions.drifted = 0.0
+        said = next((trial for trial in trials(self._store) if trial["version"] == version), None)
+        if said is not None:
+            self._puts.append(trial_put(version, {**said, "fate": fate}))
 
     def _take_over(self, version: int, table: ModelTable | None = None) -> None:
         """Let a version's models take over; those at work are kept to go back to."""
@@ -311,7 +317,7 @@ class Adaptation:
             self._refused = name
             self._say(f"{folder} was replaced, but {error}; the models at work go on")
             return False
-        versions.last, versions.source = version, name
+        versions.last, versions.source, versions.drifted = version, name, 0.0
         versions.learned[version] = self._journal.number
         self._say(f"{folder} was replaced: its models are at work, as version {version}")
         return True
@@ -337,10 +343,14 @@ class Adaptation:
         nightly, versions = self._adapting.nightly, self._versions
         assert nightly is not None
         self._puts += drifts.puts([found.found], self._roster, self._live.outputs)
-        share = found.found.share
-        if nightly.drifting is not None and share > nightly.drifting and versions.due is None:
+        share, least = found.found.share, nightly.drifting
+        if least is None:
+            return
+        if share <= least:
+            versions.drifted = 0.0
+        elif share > least + versions.drifted and versions.due is None:
             self._say(f"{100 * share:.0f} % of the assets have drifted: models are learned anew now")
-            versions.due = (versions.night or 0, found.mark, versions.archived)
+            versions.due, versions.drifted = (versions.night or 0, found.mark, versions.archived), share
             self._dirty = True
 
     def _over(self, made: Made) -> None:

@@ -14,6 +14,12 @@ from tocsin.errors import StoreError
 from tocsin.insights.base import Span, Store
 
 STATE, TRIALS = b"s/adapting", b"s/trials/"
+FATES = {
+    "promoted": "The new models have taken over",
+    "waits": "The new models wait",
+    "rolled back": "The new models were rolled back",
+}
+"""What may have become of the models of a night, as it is kept and as it is told; a night may also have "failed"."""
 KEPT = 3
 """How many former versions can be returned to."""
 
@@ -53,6 +59,9 @@ class Versions:
         At which mark drift was last measured, or is to be.
     measuring : tuple of int or None
         Of drift that is still to be measured: the mark, and up to which number of the journal.
+    drifted : float
+        Which share of the assets had drifted when that last brought a night, 0 once it has fallen, or people have
+        changed the models.
     """
 
     at: int = 1
@@ -69,6 +78,7 @@ class Versions:
     due: tuple[int, int, int] | None = None
     measured: int | None = None
     measuring: tuple[int, int] | None = None
+    drifted: float = 0.0
 
     @classmethod
     def load(cls, store: Store) -> Versions | None:
@@ -144,9 +154,9 @@ def trial_put(version: int, said: dict[str, Any]) -> tuple[bytes, bytes]:
 def trials(store: Store, most: int = 20) -> list[dict[str, Any]]:
     """Return what is kept of the last nights, the newest first.
 
-    Each has the `version`; `made`, in nanoseconds of event time; `fate`: "promoted", "waits" or "failed"; how many
-    rows were `learned` and `held` back, and of how many assets (`held_assets`); and the `trial` as JSON text, None if
-    it failed, and then `why`.
+    Each has the `version`; `made`, in nanoseconds of event time; `fate`: "promoted", "waits", "rolled back" or
+    "failed"; how many rows were `learned` and `held` back, and of how many assets (`held_assets`); and the `trial` as
+    JSON text, None if it failed, and then `why`.
     """
     found = store.scan(Span.of_prefix(TRIALS), most=most, backwards=True)
     return [json.loads(value) for _, value in found]
