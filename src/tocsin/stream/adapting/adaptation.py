@@ -112,6 +112,11 @@ class Adaptation:
         """Return what is noted of the rows that come next: the mark that they are the first after."""
         return {} if self._nights is None else self._nights.note()
 
+    @property
+    def doing(self) -> str | None:
+        """What goes on beside the stream, or is still to, in words; None if there is nothing."""
+        return None if self._nights is None else self._nights.doing
+
     def due(self, *, last: bool = False) -> list[dict[str, Any]] | None:
         """Do what is to be done between two batches; return what is to be noted of it, None if nothing was done.
 

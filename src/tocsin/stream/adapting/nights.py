@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -139,6 +140,16 @@ class Nights:
         elif versions.measuring is not None and not self._waits(versions.measuring[1]):
             self._start(partial(self._measure, models(), *versions.measuring))
 
+    @property
+    def doing(self) -> str | None:
+        """What is still to be done, in words; None if there is nothing."""
+        versions = self._versions
+        if versions.due is not None:
+            return f"models are learned for the night of {_moment(versions.due[1])}"
+        if versions.measuring is not None:
+            return f"drift is measured at {_moment(versions.measuring[0])}"
+        return None
+
     def finished(self) -> Iterator[Measured | Made]:
         """Give what has been done since."""
         while True:
@@ -191,3 +202,7 @@ class Nights:
             self._say(f"drift cannot be measured: {error}")
             found = drifts.measured([], mark)
         return None if self._stop.is_set() else Measured(mark, number, found)
+
+
+def _moment(mark: int) -> str:
+    return f"{datetime.fromtimestamp(mark // 10**9, UTC):%Y-%m-%d %H:%M}"
