@@ -125,9 +125,9 @@ def test_models_are_promoted_and_brought_back(run: Run, plant: Path, tmp_path: P
         assert "promoted" in told(run("insights", "trials", where))
         assert told(run("rollback", where)) == "version 1 is at work again; tocsin promote brings version 2 back"
         assert told(run("confirm", where, "pump 1", "--normal")) == (
-            "pump 1: what it has done since then is learned in the next night"
+            "pump 1: what it has done since its alarm began is learned now, beside the stream"
         )
-    (trial,) = json.loads(told(run("insights", "trials", where, "--json")))["trials"]
+    *_, trial = json.loads(told(run("insights", "trials", where, "--json")))["trials"]
     assert trial["fate"] == "rolled back"
     assert trial["trial"]["reasons"]
 

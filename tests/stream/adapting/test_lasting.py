@@ -143,6 +143,38 @@ def test_drift_brings_a_night_before_its_hour(plant: Fleet, store: Store, tmp_pa
         assert (told, found, far.height) == ([], [], 0)
 
 
+def test_a_regime_is_confirmed_between_two_nights(plant: Fleet, store: Store, tmp_path: Path) -> None:
+    """Two pumps are higher from row 30 on; one of them is confirmed after six hours, and is normal before midnight."""
+    change, confirmed, said = 30, 66, list[str]()
+    frame = shifted(table(1.3, seed=29), 6.0, ["pump 0", "pump 1"], change)
+
+    def confirm() -> None:
+        last = ask.alerts(store, None, "pump 1", 1)["time"].to_physical()[0]
+        requests.ask(store, "confirm-normal", "pump 1", int(last))
+
+    def over() -> bool:
+        return state(store).adopting is None
+
+    gates = {confirmed * ASSETS: once(confirm), (confirmed + 1) * ASSETS: over}
+    adapting, until = nightly(tmp_path / "store"), DAY * ASSETS
+    run(plant, Gated(frame[:until], gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    now = state(store)
+    assert (now.at, now.past, now.confirmed) == (2, [1], {})
+    assert "version 2, confirmed as normal: pump 1, is at work" in said
+    seen = {key: alerts(store, key, confirmed + 1, DAY) for key in ("pump 0", "pump 1", "pump 3")}
+    assert seen["pump 0"] > 25, "what nobody has confirmed stays a fault"
+    assert seen["pump 1"] <= 3
+    assert alerts(store, "pump 1", change, confirmed) > 12
+    (kept,) = versions.trials(store)
+    assert (kept["fate"], kept["why"], kept["trial"]) == ("promoted", "confirmed as normal: pump 1", None)
+    assert confirmed - change - 3 <= kept["learned"] <= confirmed - change
+    source = Gated(frame, {}, 96)
+    run(plant, source, store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    night = versions.trials(store)[0]
+    assert night["made"] == MIDNIGHT + DAY * EVERY
+    assert night["learned"] + night["held"] == 4 * DAY - confirmed, "what was confirmed is not learned twice"
+
+
 def test_drift_that_lasts_brings_another_night_when_something_has_changed(
     plant: Fleet, store: Store, tmp_path: Path
 ) -> None:

@@ -223,12 +223,14 @@ class Adaptation:
                 again = "" if self._fleet.detector.forgets else "; confirm it again after a day if its alarms last"
                 return [*said, f"its last {rows:,} rows are normal from now on{again}"]
             return [*said, "nothing of it is held back, and chance explains its alerts; confirm it again if they last"]
-        if self._adapting.nightly is None:
+        if self._nights is None:
             return [*said, "its model is frozen and goes on as it is; take the policy online or nightly"]
-        asset, at = request.asset or "", request.at
-        self._versions.confirmed[asset] = int(self._live.arena.numbers["last_time"][slot]) if at is None else at
-        self._dirty = True
-        return [*said, "what it has done since then is learned in the next night"]
+        if request.at is None:
+            return [*said, "it has raised no alarm; say with --time since when it is normal"]
+        self._versions.confirmed[request.asset or ""] = request.at
+        numbers = self._live.arena.numbers
+        self._nights.adopt(int(numbers["last_time"][numbers["known"]].max()))
+        return [*said, "what it has done since its alarm began is learned now, beside the stream"]
 
     def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> int:
         """Do something to an asset, and note it if it has changed anything; return how much, such as rows."""
@@ -361,9 +363,11 @@ class Adaptation:
     def _over(self, made: Made) -> None:
         """Take what came of a night."""
         versions = self._versions
-        versions.due = None
-        versions.made[made.number] = made.mark
         self._dirty = True
+        if made.confirmed:
+            self._adopted(made)
+            return
+        versions.due = None
         said = dict(made.said)
         if made.why is not None:
             self._say(f"nothing was learned in the night: {made.why}")
@@ -381,4 +385,30 @@ class Adaptation:
             said["fate"] = "waits"
             versions.wait(made.number)
             self._say(f"version {made.number}, learned in the night, waits ({stays}); tocsin promote lets it take over")
+        self._puts.append(trial_put(made.number, said))
+
+    def _adopted(self, made: Made) -> None:
+        """Let models take over that have learned what people have confirmed; again, if others did meanwhile."""
+        versions = self._versions
+        if made.why is None and made.base != versions.at:
+            return
+        versions.confirmed = {asset: at for asset, at in versions.confirmed.items() if made.confirmed.get(asset) != at}
+        if versions.adopting == (made.mark, made.until):
+            versions.adopting = None
+        said, why = dict(made.said), made.why
+        if why is None:
+            try:
+                waiting = versions.waiting
+                self._take_over(made.number)
+                versions.waiting = waiting
+            except TocsinError as error:
+                why = str(error)
+        if why is None:
+            versions.learned[made.number] = versions.learned.get(made.base, 0)
+            adopted = versions.adopted.get(made.base, {})
+            versions.adopted[made.number] = {**adopted, **dict.fromkeys(made.confirmed, made.mark)}
+            self._say(f"version {made.number}, {said['why']}, is at work")
+        else:
+            said |= {"fate": "failed", "why": why}
+            self._say(f"what was confirmed is not learned: {why}; confirm it again if its alarms last")
         self._puts.append(trial_put(made.number, said))
