@@ -168,8 +168,12 @@ def test_a_regime_is_confirmed_between_two_nights(plant: Fleet, store: Store, tm
     (kept,) = versions.trials(store)
     assert (kept["fate"], kept["why"], kept["trial"]) == ("promoted", "confirmed as normal: pump 1", None)
     assert confirmed - change - 3 <= kept["learned"] <= confirmed - change
+    requests.ask(store, "rollback")
+    requests.ask(store, "promote")
     source = Gated(frame, {}, 96)
     run(plant, source, store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    assert "asked to rollback: version 1 is at work again; tocsin promote brings version 2 back" in said
+    assert "asked to promote: version 2 is at work; tocsin rollback brings version 1 back" in said
     night = versions.trials(store)[0]
     assert night["made"] == MIDNIGHT + DAY * EVERY
     assert night["learned"] + night["held"] == 4 * DAY - confirmed, "what was confirmed is not learned twice"

@@ -398,9 +398,7 @@ class Adaptation:
         said, why = dict(made.said), made.why
         if why is None:
             try:
-                waiting = versions.waiting
                 self._take_over(made.number)
-                versions.waiting = waiting
             except TocsinError as error:
                 why = str(error)
         if why is None:
