@@ -89,11 +89,9 @@ def test_a_stream_says_what_comes_of_what_it_is_told(run: Run, plant: Path, tmp_
     store = tmp_path / "store"
     frame = table(0.8, seed=31, faults={"pump 0": 40, "pump 1": 40})
     with at_work(plant, store, frame):
+        assert told(run("confirm", store, "pump 0", "--normal")) == ("pump 0: its last 74 rows are normal from now on")
         assert told(run("confirm", store, "pump 0", "--normal")) == (
-            "pump 0: 64 rows that were held back are normal from now on"
-        )
-        assert told(run("confirm", store, "pump 0", "--normal")) == (
-            "pump 0: no rows of it are held back; confirm it again when its alarms last"
+            "pump 0: nothing of it is held back, and chance explains its alerts; confirm it again if they last"
         )
         assert (
             told(run("confirm", store, "pump 1", "--fault", "--time", "1h"))
@@ -125,15 +123,21 @@ def test_models_are_promoted_and_brought_back(run: Run, plant: Path, tmp_path: P
         assert "The new models wait" in told(run("promote", where, "--show"))
         assert told(run("promote", where)) == "version 2 is at work; tocsin rollback brings version 1 back"
         assert nothing(run("promote", where)).startswith("no new models wait")
+        assert "The new models have taken over" in told(run("promote", where, "--show"))
+        assert told(run("rollback", where)) == "version 1 is at work again; tocsin promote brings version 2 back"
+        assert "rolled back" in told(run("insights", "trials", where))
+        assert "The new models were rolled back" in told(run("promote", where, "--show"))
+        assert told(run("promote", where)) == "version 2 is at work; tocsin rollback brings version 1 back"
+        assert "promoted" in told(run("insights", "trials", where))
         assert told(run("rollback", where)) == "version 1 is at work again; tocsin promote brings version 2 back"
         assert told(run("confirm", where, "pump 1", "--normal")) == (
-            "pump 1: what it has done since then is learned in the next night"
+            "pump 1: what it has done since its alarm began is learned now, beside the stream"
         )
     waits = "no stream runs on this store; it will be done when one starts"
     assert told(run("promote", where)) == waits
     assert told(run("rollback", where)) == waits  # what is promoted first can be taken back
-    (trial,) = json.loads(told(run("insights", "trials", where, "--json")))["trials"]
-    assert trial["fate"] == "promoted"
+    *_, trial = json.loads(told(run("insights", "trials", where, "--json")))["trials"]
+    assert trial["fate"] == "rolled back"
     assert trial["trial"]["reasons"]
 
 
@@ -148,7 +152,7 @@ def test_what_is_asked_waits_for_a_stream(run: Run, plant: Path, tmp_path: Path)
     assert nothing(run("promote", store)).startswith("no new models wait")
     assert nothing(run("rollback", store)) == "there are no former models to go back to"
     with at_work(plant, store, table(0.6, seed=33, faults={"pump 0": 20})):
-        assert told(run("confirm", store, "pump 0", "--normal")).startswith("pump 0: no rows of it are held back")
+        assert told(run("confirm", store, "pump 0", "--normal")).startswith("pump 0: nothing of it is held back")
     opened = open_store(str(store), write=True)
     assert requests.asked(opened) == ([], [])
     with opened.alone("stream"):  # a stream that is in the middle of a long batch

@@ -133,8 +133,8 @@ def _show(address: str, picture: Path | None) -> None:
         print("no models have been on trial yet")
         return
     found = Trial.of_json(chosen["trial"])
-    trials.show(view.stdout(), found)
+    trials.show(view.stdout(), found, chosen["fate"])
     if picture is not None:
         from tocsin.report.trial import draw_trial
 
-        draw_trial(found, picture)
+        draw_trial(found, picture, chosen["fate"])

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """How many alarms that differ are shown."""
+HINTS = {
+    "promoted": "tocsin rollback brings the former ones back",
+    "waits": "tocsin promote lets them take over all the same",
+    "rolled back": "tocsin promote brings back those that were at work last",
+}
+"""What people can do, by what has become of models."""
 SIGNS = {"appeared": ("+", "yellow"), "vanished": ("−", "red"), "changed": ("~", "cyan")}
 
 
-def show(console: Console, found: Trial) -> None:
-    """Print the alarms that would change, the fire drill, and whether the new models take over."""
+def show(console: Console, found: Trial, fate: str) -> None:
+    """Print the alarms that would change, the fire drill, and what has become of the new models."""
+    from tocsin.stream.adapting.versions import FATES
+
     console.print(view.heading("Alarms", _counts(found)))
     if found.alarms:
         console.print(_alarms(found.alarms[:SHOWN]))
@@ -33,11 +41,10 @@ def show(console: Console, found: Trial) -> None:
     if found.drills:
         console.print(view.heading("Fire drill", "faults put into readings that were held back"))
         console.print(_drills(found.drills))
+    console.print(view.heading(FATES[fate], HINTS[fate]))
     if found.promoted:
-        console.print(view.heading("The new models take over"))
         console.print(view.bullets(["all is inside the bounds"], style="green"))
     else:
-        console.print(view.heading("The new models wait", "tocsin promote lets them take over all the same"))
         console.print(view.bullets(list(found.reasons), style="yellow"))
 
 
@@ -55,7 +62,7 @@ def nights(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         return Text("No models have been on trial yet.")
     table = _table("Night", "Version", "", "Learned", "Held back", "Why")
     for row in rows:
-        style = {"promoted": "green", "waits": "yellow"}.get(row["fate"], "red")
+        style = {"promoted": "green", "waits": "yellow", "rolled back": "yellow"}.get(row["fate"], "red")
         why = [row["why"]] if row["trial"] is None else list(Trial.of_json(row["trial"]).reasons)
         rows_of = [f"{row[name]:,}" if name in row else "–" for name in ("learned", "held")]
         night = f"{moment_of(row['made']):%Y-%m-%d %H:%M}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.report.pictures import new_figure, save_figure
 from tocsin.stream.adapting.verdict import asset_time
+from tocsin.stream.adapting.versions import FATES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER, GONE, NEW, OTHER, LINE = "#a6acaf", "#2c3e50", "#b03a2e", "#d68910", "#5499c7", "#e5e7e9"
 
 
-def draw_trial(found: Trial, path: Path) -> None:
+def draw_trial(found: Trial, path: Path, fate: str | None = None) -> None:
     """Draw how many alarms stay, vanish, appear and change, and beside it the recall by kind of fault, for both.
 
     Parameters
@@ -25,6 +26,8 @@ def draw_trial(found: Trial, path: Path) -> None:
         What came of a trial.
     path : Path
         Where to save the picture.
+    fate : str, optional
+        What has become of the new models, one of `FATES`; by default what the trial has said.
 
     Raises
     ------
@@ -35,8 +38,9 @@ def draw_trial(found: Trial, path: Path) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(3, 4))
     _alarms(left, found)
     _drill(right, found)
-    title = "The new models take over" if found.promoted else "The new models wait"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=AFTER if found.promoted else GONE)
+    fate = fate or ("promoted" if found.promoted else "waits")
+    color = AFTER if fate == "promoted" else GONE
+    figure.suptitle(FATES[fate], x=0.01, ha="left", fontsize=13, fontweight="bold", color=color)
     lines = [f"{found.assets:,} assets, {asset_time(found.asset_days)}.", *(f"– {why}" for why in found.reasons)]
     figure.supxlabel("\n".join(_cut(line) for line in lines[:6]), x=0.01, ha="left", fontsize=8, color="0.35")
     save_figure(figure, path)

@@ -27,7 +27,7 @@ from tocsin.models import Models, Ragged
 from tocsin.panel import Panel, Scores
 from tocsin.stream.adapting.drifts import Found
 from tocsin.stream.adapting.policy import BESIDE, LEARNED, learn_blocks, vouched
-from tocsin.stream.adapting.regimes import adopt
+from tocsin.stream.adapting.regimes import adopt, begun
 from tocsin.stream.learning import Learning
 from tocsin.stream.outcomes import Outcome, Raised, Told, explained
 
@@ -382,16 +382,31 @@ class Live:
             self.arena.arrays[name].clear(np.array([slot]))
         return there
 
-    def adopt(self, slot: int, key: pa.Array) -> bool:
-        """Take what was held back of an asset for normal, as somebody has confirmed; return whether there was any."""
-        slots = np.array([slot])
-        if not self.held(slot):
-            return False
-        self._put(slots, adopt(self.pipeline.detector, self._take(slots), self._rows("held", slots, key)))
+    def adopt(self, slot: int, key: pa.Array, at: int | None = None) -> int:
+        """Take an asset's new regime for normal, as somebody has confirmed; return how many rows of it there are.
+
+        They are looked for among those that were held back, and those that wait for their block to be whole; `at` is a
+        time in the alarm. If chance explains the alerts of all of these, whatever was held back is taken, and the rest.
+        Rows that came before stay where they wait.
+        """
+        slots, detector = np.array([slot]), self.pipeline.detector
+        if detector.temporal:
+            return 0
+        models = self._take(slots)
+        waits, back = (self._rows(name, slots, key) for name in ("pending", "held"))
+        rows = _joined(back, waits)
+        before = int(begun(detector, models, rows, [at], self.learning.rule.level)[0])
+        if before == rows.n_rows and back.n_rows:
+            before = 0
+        if before == rows.n_rows:
+            return 0
+        self._put(slots, adopt(detector, models, rows.take_rows(np.arange(before, rows.n_rows))))
         self.arena.numbers["version"][slot] += 1
-        for name in ("held", "held_times"):
-            self.arena.arrays[name].clear(slots)
-        return True
+        for name in ("pending", "held"):
+            for entry in (name, f"{name}_times"):
+                self.arena.arrays[entry].clear(slots)
+        self._keep("pending", slots, waits.take_rows(np.arange(max(before - back.n_rows, 0))))
+        return rows.n_rows - before
 
     def _keep(self, name: str, slots: Ints, panel: Panel, most: int | None = None) -> None:
         """Put rows behind those that are kept under a name; where these would be more than `most`, in their place."""
@@ -409,6 +424,15 @@ class Live:
         """Return the rows of features that are kept under a name."""
         values, offsets = self.arena.arrays[name].rows(slots, self._width)
         return Panel(values, offsets, keys, self._made, self.arena.arrays[f"{name}_times"].take(slots).values)
+
+
+def _joined(first: Panel, then: Panel) -> Panel:
+    """Return rows of one asset with those that follow."""
+    assert first.times is not None
+    assert then.times is not None
+    values = np.ascontiguousarray(np.concatenate([first.values, then.values], axis=1))
+    times = np.concatenate([first.times, then.times])
+    return Panel(values, first.offsets + then.offsets, then.keys, then.features, times)
 
 
 def _cut(panel: Panel, assets: Ints, firsts: Ints, counts: Ints) -> Panel:

@@ -42,6 +42,8 @@ IDLE = 0.25
 """Seconds to wait for a first reading before looking whether there is something else to do."""
 LEAVE = 0.5
 """Seconds to put down what is left when the stream is told to stop."""
+SOON, NEWS = 0.05, 30.0
+"""Seconds between two looks whether a night is over at the source's end, and between two lines that say it is not."""
 
 
 class Runner:
@@ -124,6 +126,7 @@ class Runner:
                 self._take(batch)
             elif self._source.ended:
                 self._release()
+                self._finish()
                 break
             else:
                 self.settle()
@@ -263,6 +266,19 @@ class Runner:
         outcomes = self._state.release(np.arange(len(self._state.roster)))
         if outcomes:
             self._commit([NOTHING], [{**self._notes(), "release": True}], None, outcomes, batch)
+
+    def _finish(self) -> None:
+        """Let a night be over that is due: no readings will come beside which it could go on."""
+        self._adapt(last=True)
+        said, since = None, time.monotonic()
+        while (doing := self._adaptation.doing) is not None and not self._stop.is_set():
+            if doing != said or time.monotonic() - since >= NEWS:
+                self._say(f"the source has ended; {doing}{', still' if doing == said else ''}")
+                said, since = doing, time.monotonic()
+            self._outbox.check()
+            self.settle()
+            self._stop.wait(SOON)
+            self._adapt()
 
     def _adapt(self, *, last: bool = False) -> None:
         """Let models change by more than what comes in, and commit."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -18,6 +20,8 @@ from tests.stream.adapting.changing import (
     EVERY,
     FROZEN,
     MIDNIGHT,
+    PATIENCE,
+    STRICT,
     Gated,
     judged,
     nightly,
@@ -25,7 +29,7 @@ from tests.stream.adapting.changing import (
     state,
     table,
 )  # fmt: skip
-from tests.stream.running import Drawer, Frames, run
+from tests.stream.running import Drawer, Frames, run, runner_of
 from tocsin.detectors.base import Detector
 from tocsin.features.recipe import Recipe
 from tocsin.fleet.fleet import Fleet
@@ -40,6 +44,7 @@ from tocsin.stream.adapting import night, nights, requests, versions
 from tocsin.stream.adapting.nightly import Challenger
 from tocsin.stream.adapting.verdict import Bounds, Trial
 from tocsin.stream.learning import Learning
+from tocsin.stream.outbox import Outbox
 
 SOON = 12
 """How many rows, here of two hours, are looked at together."""
@@ -70,7 +75,7 @@ def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet
     run(plant, Frames(frame, [frame.height]), frozen, Drawer(), learning=FROZEN)
     source = Gated(frame, {confirmed * ASSETS: once(confirm)}, frame.height)
     run(plant, source, store, Drawer(), learning=Learning(least=32, most=32))
-    assert requests.wait(store, asked[0], 0.0) == "pump 1: 128 rows that were held back are normal from now on"
+    assert requests.wait(store, asked[0], 0.0) == "pump 1: its last 141 rows are normal from now on"
     for day in range(1, 6):
         seen, found = (alerts(each, "pump 0", day * DAY, (day + 1) * DAY) for each in (frozen, store))
         assert found >= 0.95 * seen > 50, "a fault that lasts is one on each of its days"
@@ -82,12 +87,37 @@ def test_a_fault_does_not_become_normal_and_a_confirmed_regime_does(plant: Fleet
     assert sum(since) <= 0.02 * 4 * DAY
 
 
-def held(store: Store) -> Any:
-    """Return whether the drift of a quarter of a day has been measured."""
+@pytest.mark.parametrize("rows", [8, 36])
+def test_a_regime_is_confirmed_before_its_block_is_whole(plant: Fleet, store: Store, rows: int) -> None:
+    """A reading every ten minutes, of which a block takes more than a day; both are higher from its middle on."""
+    frame, change = shifted(table(5, seed=26), 6.0, ["pump 0", "pump 1"], 90), 90
+    asked: list[requests.Request] = []
+
+    def confirm() -> None:
+        asked.extend(requests.ask(store, "confirm-normal", f"pump {i}") for i in (1, 3))
+
+    learning = Learning(least=180)
+    run(plant, Gated(frame, {(change + rows) * ASSETS: once(confirm)}, 96), store, Drawer(), learning=learning)
+    said = [requests.wait(store, request, 0.0) for request in asked]
+    assert said[0] in [f"pump 1: its last {rows - late:,} rows are normal from now on" for late in range(3)]
+    assert said[1] is not None
+    assert said[1].startswith("pump 3: nothing of it is held back, and chance explains its alerts")
+    assert alerts(store, "pump 1", change, change + rows) >= rows / 3
+    since = change + rows
+    regime = [alerts(store, "pump 1", first, first + SOON) for first in range(since, 5 * DAY - SOON, SOON)]
+    assert max(regime) <= 2, "it is normal from the row on that comes next"
+    assert sum(regime) <= 0.02 * (5 * DAY - since)
+    fault = [alerts(store, "pump 0", first, first + SOON) for first in range(since, 5 * DAY - SOON, SOON)]
+    assert sum(fault[-12:]) >= 0.8 * sum(fault[:12]) > 40, "what nobody has confirmed stays a fault"
+
+
+def held(store: Store, quarters: int = 1) -> Any:
+    """Return whether drift has been measured after so many quarters of a day."""
 
     def measured() -> bool:
         now = versions.Versions.load(store)
-        return now is not None and (now.measured or 0) >= MIDNIGHT + nights.MEASURED and now.measuring is None
+        until = MIDNIGHT + quarters * nights.MEASURED
+        return now is not None and (now.measured or 0) >= until and now.measuring is None
 
     return measured
 
@@ -111,6 +141,97 @@ def test_drift_brings_a_night_before_its_hour(plant: Fleet, store: Store, tmp_pa
         assert set(far["sensor"]) == {"heat"}
     else:
         assert (told, found, far.height) == ([], [], 0)
+
+
+def test_a_regime_is_confirmed_between_two_nights(plant: Fleet, store: Store, tmp_path: Path) -> None:
+    """Two pumps are higher from row 30 on; one of them is confirmed after six hours, and is normal before midnight."""
+    change, confirmed, said = 30, 66, list[str]()
+    frame = shifted(table(1.3, seed=29), 6.0, ["pump 0", "pump 1"], change)
+
+    def confirm() -> None:
+        last = ask.alerts(store, None, "pump 1", 1)["time"].to_physical()[0]
+        requests.ask(store, "confirm-normal", "pump 1", int(last))
+
+    def over() -> bool:
+        return state(store).adopting is None
+
+    gates = {confirmed * ASSETS: once(confirm), (confirmed + 1) * ASSETS: over}
+    adapting, until = nightly(tmp_path / "store"), DAY * ASSETS
+    run(plant, Gated(frame[:until], gates), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    now = state(store)
+    assert (now.at, now.past, now.confirmed) == (2, [1], {})
+    assert "version 2, confirmed as normal: pump 1, is at work" in said
+    seen = {key: alerts(store, key, confirmed + 1, DAY) for key in ("pump 0", "pump 1", "pump 3")}
+    assert seen["pump 0"] > 25, "what nobody has confirmed stays a fault"
+    assert seen["pump 1"] <= 3
+    assert alerts(store, "pump 1", change, confirmed) > 12
+    (kept,) = versions.trials(store)
+    assert (kept["fate"], kept["why"], kept["trial"]) == ("promoted", "confirmed as normal: pump 1", None)
+    assert confirmed - change - 3 <= kept["learned"] <= confirmed - change
+    requests.ask(store, "rollback")
+    requests.ask(store, "promote")
+    source = Gated(frame, {}, 96)
+    run(plant, source, store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    assert "asked to rollback: version 1 is at work again; tocsin promote brings version 2 back" in said
+    assert "asked to promote: version 2 is at work; tocsin rollback brings version 1 back" in said
+    night = versions.trials(store)[0]
+    assert night["made"] == MIDNIGHT + DAY * EVERY
+    assert night["learned"] + night["held"] == 4 * DAY - confirmed, "what was confirmed is not learned twice"
+
+
+def test_drift_that_lasts_brings_another_night_when_something_has_changed(
+    plant: Fleet, store: Store, tmp_path: Path
+) -> None:
+    """Half of the pumps have drifted in each quarter of a day; after the second one, new models are promoted."""
+    frame, said = shifted(table(0.9, seed=27), 1.5, ["pump 0", "pump 3"]), list[str]()
+    seen: list[list[str]] = []
+
+    def promote() -> None:
+        seen.append([line for line in said if "have drifted" in line])
+        requests.ask(store, "promote")
+
+    gates = {45: held(store), 50: judged(store), 81: held(store, 2), 84: once(promote), 117: held(store, 3)}
+    source = Gated(frame, {row * ASSETS: gate for row, gate in gates.items()}, 40)
+    adapting = nightly(tmp_path / "store", STRICT, drifting=0.3)
+    run(plant, source, store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    assert [len(each) for each in seen] == [1], "drift has lasted, and the first night's models wait"
+    assert [each["made"] for each in versions.trials(store)] == [
+        MIDNIGHT + 2 * EVERY + quarters * nights.MEASURED for quarters in (3, 1)
+    ]
+    assert (state(store).at, state(store).waiting) == (2, 3)
+
+
+def test_a_night_that_is_due_is_done_when_the_source_ends(plant: Fleet, store: Store, tmp_path: Path) -> None:
+    said, frame = list[str](), table(0.3, seed=28, begin=DAY - 36)
+    adapting = nightly(tmp_path / "store")
+    run(plant, Frames(frame, [frame.height]), store, Drawer(), say=said.append, learning=FROZEN, adapting=adapting)
+    (kept,) = versions.trials(store)
+    assert (kept["fate"], kept["made"]) == ("promoted", MIDNIGHT + DAY * EVERY)
+    assert (state(store).at, state(store).due, state(store).measuring) == (2, None, None)
+    assert "the source has ended; models are learned for the night of 2023-11-16 00:00" in said
+    assert "version 2, learned in the night, is at work" in said
+
+
+def test_a_night_after_the_source_has_ended_leaves_at_once_when_it_is_told_to(
+    plant: Fleet, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, stopped, frame = Event(), list[float](), table(0.3, seed=28, begin=DAY - 36)
+    monkeypatch.setattr(night, "integrate", lambda *given, **more: over.wait(PATIENCE))
+    outbox = Outbox(store, [], print)
+
+    def say(line: str) -> None:
+        if line.startswith("the source has ended; models are learned"):
+            stopped.append(time.monotonic())
+            runner.stop()
+
+    adapting = nightly(tmp_path / "store")
+    source = Frames(frame, [frame.height])
+    runner = runner_of(plant, source, store, outbox, say=say, learning=FROZEN, adapting=adapting)
+    runner.run()
+    assert time.monotonic() - stopped[0] < 2.0
+    over.set()
+    assert (versions.trials(store), state(store).at) == ([], 1)
+    assert state(store).due is not None, "it is done at the next start"
 
 
 def blind(

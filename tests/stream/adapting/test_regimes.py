@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tocsin import ECOD, PCA
-from tocsin.errors import ParameterError
+from tocsin.errors import DataError, ParameterError
 from tocsin.stream.adapting.policy import LEARNED, learn_blocks, vouched
-from tocsin.stream.adapting.regimes import adopt
+from tocsin.stream.adapting.regimes import FEWEST, adopt, begun
 
 DAY = 144
 
@@ -30,6 +30,30 @@ def test_alerts_stop_after_some_hours_of_a_new_regime(fleet, half_life, rows, mo
     models = adopt(detector, models, hours(new, 14, rows))
     assert detector.score_panel(models, new.days(15, 16))[0].alert.mean() < most
     assert detector.score_panel(models, fleet.days(15, 16))[0].alert.mean() < 0.02
+
+
+@pytest.mark.parametrize(("features", "most"), [(range(3), 1), (range(1), 12)], ids=["all", "one"])
+def test_where_a_regime_began_is_found_by_its_alerts(fleet, features, most):
+    detector = ECOD(half_life=DAY)
+    models = detector.fit_panel(fleet.days(0, 14))[0]
+    days = fleet.shifted(15, 4.0, assets=(0, 2, 4), features=features).days(14, 16)
+    found = begun(detector, models, days, [None] * 6)
+    assert found[1::2].tolist() == [2 * DAY] * 3, "chance explains the alerts of the others"
+    assert (abs(found[::2] - DAY) <= most).all()
+    early = int(days.times[5])
+    assert begun(detector, models, days, [early] * 6)[::2].max() <= 5
+
+
+def test_a_handful_of_rows_is_too_few(fleet):
+    detector = ECOD(half_life=DAY)
+    models = vouched(detector, detector.fit_panel(fleet.days(0, 14))[0])
+    new = fleet.shifted(14, 4.0, assets=range(6), features=range(3))
+    with pytest.raises(DataError, match=f"{FEWEST - 1} of its rows are too few .* {FEWEST} may do"):
+        adopt(detector, models, hours(new, 14, FEWEST - 1))
+    worse = new.shifted(14, 6.0, assets=range(6))
+    adopted = adopt(detector, models, hours(new, 14, FEWEST))
+    shares = [detector.score_panel(adopted, days.days(15, 16))[0].alert.mean() for days in (new, worse)]
+    assert shares[1] > max(2 * shares[0] - 0.1, 0.1), "a fault of the new regime is seen all the same"
 
 
 def test_what_follows_is_learned(fleet):

@@ -154,7 +154,7 @@ def test_bounds_that_make_no_sense_are_refused():
 
 def test_people_see_it(fleet, at_fault, recipe, champion, blind, tmp_path, capsys):
     found = trial(DETECTOR, recipe, champion, blind, [at_fault.days(15, 22)], TIMES)
-    trials.show(stdout(), found)
+    trials.show(stdout(), found, "waits")
     seen = capsys.readouterr().out
     assert "The new models wait" in seen
     assert "pump-03" in seen
@@ -163,8 +163,8 @@ def test_people_see_it(fleet, at_fault, recipe, champion, blind, tmp_path, capsy
     for days, told in ((0.1, "2.4 asset-hours"), (0.01, "14 asset-minutes"), (1500.0, "1,500 asset-days")):
         trials.show(stdout(), replace(found, asset_days=days))
         assert f"6 assets, {told}" in " ".join(capsys.readouterr().out.split())
-    trials.show(stdout(), replace(found, promoted=True, reasons=(), alarms=(), drills=()))
-    assert "The new models take over" in capsys.readouterr().out
+    trials.show(stdout(), replace(found, promoted=True, reasons=(), alarms=(), drills=()), "rolled back")
+    assert "The new models were rolled back" in capsys.readouterr().out
     for name, each in (("one.png", found), ("two.svg", replace(found, drills=()))):
         draw_trial(each, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5_000

@@ -112,6 +112,11 @@ class Adaptation:
         """Return what is noted of the rows that come next: the mark that they are the first after."""
         return {} if self._nights is None else self._nights.note()
 
+    @property
+    def doing(self) -> str | None:
+        """What goes on beside the stream, or is still to, in words; None if there is nothing."""
+        return None if self._nights is None else self._nights.doing
+
     def due(self, *, last: bool = False) -> list[dict[str, Any]] | None:
         """Do what is to be done between two batches; return what is to be noted of it, None if nothing was done.
 
@@ -207,29 +212,34 @@ class Adaptation:
         said = []
         if self._noted({"do": "confirm", "slot": slot, "at": request.at, "real": False}, acts):
             said.append("its alarm counts as false")
-        rows = self._live.held(slot)
+        if self._fleet.detector.temporal:
+            return [*said, "its model learns every row, whatever it is"]
         if self._live.learning.online:
             try:
-                if self._noted({"do": "adopt", "slot": slot}, acts):
-                    return [*said, f"{rows:,} rows that were held back are normal from now on"]
+                rows = self._noted({"do": "adopt", "slot": slot, "at": request.at}, acts)
             except DataError as error:
-                return [*said, f"what was held back cannot be learned: {error}"]
-            return [*said, "no rows of it are held back; confirm it again when its alarms last"]
-        if self._adapting.nightly is None:
+                return [*said, f"what is new cannot be learned yet: {error}; confirm it again if its alarms last"]
+            if rows:
+                again = "" if self._fleet.detector.forgets else "; confirm it again after a day if its alarms last"
+                return [*said, f"its last {rows:,} rows are normal from now on{again}"]
+            return [*said, "nothing of it is held back, and chance explains its alerts; confirm it again if they last"]
+        if self._nights is None:
             return [*said, "its model is frozen and goes on as it is; take the policy online or nightly"]
-        asset, at = request.asset or "", request.at
-        self._versions.confirmed[asset] = int(self._live.arena.numbers["last_time"][slot]) if at is None else at
-        self._dirty = True
-        return [*said, "what it has done since then is learned in the next night"]
+        if request.at is None:
+            return [*said, "it has raised no alarm; say with --time since when it is normal"]
+        self._versions.confirmed[request.asset or ""] = request.at
+        numbers = self._live.arena.numbers
+        self._nights.adopt(int(numbers["last_time"][numbers["known"]].max()))
+        return [*said, "what it has done since its alarm began is learned now, beside the stream"]
 
-    def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> bool:
-        """Do something to an asset, and note it if it has changed anything."""
+    def _noted(self, act: dict[str, Any], acts: list[dict[str, Any]]) -> int:
+        """Do something to an asset, and note it if it has changed anything; return how much, such as rows."""
         done = self._act(act, self._roster)
         if done:
             acts.append(act)
         return done
 
-    def _act(self, act: Mapping[str, Any], roster: Roster) -> bool:
+    def _act(self, act: Mapping[str, Any], roster: Roster) -> int:
         slot = int(act["slot"])
         if act["do"] == "confirm":
             return (
@@ -239,7 +249,7 @@ class Adaptation:
             )
         if act["do"] == "discard":
             return self._live.discard(slot)
-        return self._live.adopt(slot, roster.keys(np.array([slot])))
+        return self._live.adopt(slot, roster.keys(np.array([slot])), act.get("at"))
 
     # Taking over -----------------------------------------------------------------------------------------------------
 
@@ -247,10 +257,8 @@ class Adaptation:
         version = self._versions.waiting
         if version is None:
             return "no new models wait"
-        said = next((trial for trial in trials(self._store) if trial["version"] == version), None)
         self._take_over(version)
-        if said is not None:
-            self._puts.append(trial_put(version, {**said, "fate": "promoted"}))
+        self._fate(version, "promoted")
         return f"version {version} is at work; tocsin rollback brings version {self._versions.past[-1]} back"
 
     def _roll_back(self) -> str:
@@ -261,7 +269,15 @@ class Adaptation:
         self._keep()
         left = versions.at
         self._place(table)
+        self._fate(left, "rolled back")
         return f"version {versions.roll_back()} is at work again; tocsin promote brings version {left} back"
+
+    def _fate(self, version: int, fate: str) -> None:
+        """Say what has become of models, as people have decided; drift brings a night of the others, too."""
+        self._versions.drifted = 0.0
+        said = next((trial for trial in trials(self._store) if trial["version"] == version), None)
+        if said is not None:
+            self._puts.append(trial_put(version, {**said, "fate": fate}))
 
     def _take_over(self, version: int, table: ModelTable | None = None) -> None:
         """Let a version's models take over; those at work are kept to go back to."""
@@ -308,7 +324,7 @@ class Adaptation:
             self._refused = name
             self._say(f"{folder} was replaced, but {error}; the models at work go on")
             return False
-        versions.last, versions.source = version, name
+        versions.last, versions.source, versions.drifted = version, name, 0.0
         versions.learned[version] = self._journal.number
         self._say(f"{folder} was replaced: its models are at work, as version {version}")
         return True
@@ -334,18 +350,24 @@ class Adaptation:
         nightly, versions = self._adapting.nightly, self._versions
         assert nightly is not None
         self._puts += drifts.puts([found.found], self._roster, self._live.outputs)
-        share = found.found.share
-        if nightly.drifting is not None and share > nightly.drifting and versions.due is None:
+        share, least = found.found.share, nightly.drifting
+        if least is None:
+            return
+        if share <= least:
+            versions.drifted = 0.0
+        elif share > least + versions.drifted and versions.due is None:
             self._say(f"{100 * share:.0f} % of the assets have drifted: models are learned anew now")
-            versions.due = (versions.night or 0, found.mark, versions.archived)
+            versions.due, versions.drifted = (versions.night or 0, found.mark, versions.archived), share
             self._dirty = True
 
     def _over(self, made: Made) -> None:
         """Take what came of a night."""
         versions = self._versions
-        versions.due = None
-        versions.made[made.number] = made.mark
         self._dirty = True
+        if made.confirmed:
+            self._adopted(made)
+            return
+        versions.due = None
         said = dict(made.said)
         if made.why is not None:
             self._say(f"nothing was learned in the night: {made.why}")
@@ -363,4 +385,28 @@ class Adaptation:
             said["fate"] = "waits"
             versions.wait(made.number)
             self._say(f"version {made.number}, learned in the night, waits ({stays}); tocsin promote lets it take over")
+        self._puts.append(trial_put(made.number, said))
+
+    def _adopted(self, made: Made) -> None:
+        """Let models take over that have learned what people have confirmed; again, if others did meanwhile."""
+        versions = self._versions
+        if made.why is None and made.base != versions.at:
+            return
+        versions.confirmed = {asset: at for asset, at in versions.confirmed.items() if made.confirmed.get(asset) != at}
+        if versions.adopting == (made.mark, made.until):
+            versions.adopting = None
+        said, why = dict(made.said), made.why
+        if why is None:
+            try:
+                self._take_over(made.number)
+            except TocsinError as error:
+                why = str(error)
+        if why is None:
+            versions.learned[made.number] = versions.learned.get(made.base, 0)
+            adopted = versions.adopted.get(made.base, {})
+            versions.adopted[made.number] = {**adopted, **dict.fromkeys(made.confirmed, made.mark)}
+            self._say(f"version {made.number}, {said['why']}, is at work")
+        else:
+            said |= {"fate": "failed", "why": why}
+            self._say(f"what was confirmed is not learned: {why}; confirm it again if its alarms last")
         self._puts.append(trial_put(made.number, said))

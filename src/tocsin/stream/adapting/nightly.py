@@ -52,7 +52,7 @@ class Nightly:
     bounds : Bounds
         Inside which new models take over by themselves.
     drifting : float, optional
-        An extra night comes when more than this share of all assets has drifted.
+        An extra night comes when more than this share of all assets has drifted, and another when so many more have.
     keep : timedelta, default 15 days
         How long past readings are kept.
     size : int, default 50 GB

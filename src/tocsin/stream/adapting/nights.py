@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -121,6 +122,13 @@ class Nights:
             versions.measured, versions.measuring = mark, (mark, number)
         self.changed = True
 
+    def adopt(self, newest: int) -> None:
+        """Let what is confirmed be learned at once, from all readings that came so far."""
+        versions, number = self._versions, self._journal.number
+        if number > max([versions.archived, *versions.cuts]):
+            versions.cuts.append(number)
+        versions.adopting, self.changed = (newest, number), True
+
     # Beside the stream -----------------------------------------------------------------------------------------------
 
     def go_on(self, models: Callable[[], ModelTable]) -> None:
@@ -131,13 +139,24 @@ class Nights:
         if versions.cuts:
             if time.monotonic() - self._paused >= RETRY:
                 self._start(partial(self._archive, versions.archived + 1, [*versions.cuts]))
+        elif versions.adopting is not None and not self._waits(versions.adopting[1]):
+            self._work(models(), *versions.adopting, versions.confirmed)
         elif due is not None and not self._waits(due[2]):
-            learned = versions.learned.get(versions.at, 0)
-            confirmed = dict(versions.confirmed)
-            task = Task(versions.new(), versions.at, models(), learned, due[2], due[1], confirmed)
-            self._start(partial(self._night.work, task))
+            self._work(models(), *due[1:], {})
         elif versions.measuring is not None and not self._waits(versions.measuring[1]):
             self._start(partial(self._measure, models(), *versions.measuring))
+
+    @property
+    def doing(self) -> str | None:
+        """What is still to be done, in words; None if there is nothing."""
+        versions = self._versions
+        if versions.adopting is not None:
+            return "what was confirmed is learned"
+        if versions.due is not None:
+            return f"models are learned for the night of {_moment(versions.due[1])}"
+        if versions.measuring is not None:
+            return f"drift is measured at {_moment(versions.measuring[0])}"
+        return None
 
     def finished(self) -> Iterator[Measured | Made]:
         """Give what has been done since."""
@@ -155,6 +174,12 @@ class Nights:
 
     def _waits(self, number: int) -> bool:
         return number > self._versions.archived
+
+    def _work(self, champion: ModelTable, mark: int, until: int, confirmed: Mapping[str, int]) -> None:
+        versions = self._versions
+        learned, adopted = versions.learned.get(versions.at, 0), versions.adopted.get(versions.at, {})
+        task = Task(versions.new(), versions.at, champion, learned, until, mark, dict(adopted), dict(confirmed))
+        self._start(partial(self._night.work, task))
 
     def _start(self, work: Callable[[], Archived | Measured | Made | None]) -> None:
         def run() -> None:
@@ -191,3 +216,7 @@ class Nights:
             self._say(f"drift cannot be measured: {error}")
             found = drifts.measured([], mark)
         return None if self._stop.is_set() else Measured(mark, number, found)
+
+
+def _moment(mark: int) -> str:
+    return f"{datetime.fromtimestamp(mark // 10**9, UTC):%Y-%m-%d %H:%M}"

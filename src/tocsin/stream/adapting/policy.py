@@ -146,10 +146,10 @@ def learnable(alerts: Flags, offsets: NDArray[np.int64], contamination: float, l
         raise DataError(f"{len(alerts):,} alerts for {offsets[-1]:,} rows")
     count, sizes = np.empty(len(offsets) - 1, np.int64), np.diff(offsets)
     kernels.counts(alerts, offsets, count)
-    return np.repeat(count <= _tolerated(sizes, contamination, level), sizes)
+    return np.repeat(count <= tolerated(sizes, contamination, level), sizes)
 
 
-def _tolerated(sizes: NDArray[np.int64], contamination: float, level: float) -> NDArray[np.int64]:
+def tolerated(sizes: NDArray[np.int64], contamination: float, level: float) -> NDArray[np.int64]:
     """Return how many rows of each block may alert by chance."""
     most = np.empty(len(sizes), np.int64)
     kernels.tolerances(sizes, contamination, level, most)
@@ -260,7 +260,7 @@ def verdicts(
     sizes = np.diff(panel.offsets)
     bounds = anchor.bounds(rule.reach, rule.first, rule.few)
     bounds[:, :-1] = np.maximum(bounds[:, :-1], rule.least)
-    chance = _tolerated(sizes, detector.contamination, rule.level) / np.maximum(sizes, 1)
+    chance = tolerated(sizes, detector.contamination, rule.level) / np.maximum(sizes, 1)
     bounds[:, -1] = np.maximum(bounds[:, -1], chance)
     over = found > bounds
     why = np.where(over[:, -1], ALERTS, np.where(over.any(axis=1), DRIFT, LEARNED)).astype(np.int8)

@@ -14,6 +14,12 @@ from tocsin.errors import StoreError
 from tocsin.insights.base import Span, Store
 
 STATE, TRIALS = b"s/adapting", b"s/trials/"
+FATES = {
+    "promoted": "The new models have taken over",
+    "waits": "The new models wait",
+    "rolled back": "The new models were rolled back",
+}
+"""What may have become of the models of a night, as it is kept and as it is told; a night may also have "failed"."""
 KEPT = 3
 """How many former versions can be returned to."""
 
@@ -34,10 +40,13 @@ class Versions:
         Which would take over if somebody promotes it.
     learned : dict of int to int
         Up to which number of the journal a version has learned.
-    made : dict of int to int
-        At which mark, in nanoseconds of event time, the night was in which a version was made.
     confirmed : dict of str to int
-        From when on, in nanoseconds, what is new of an asset is normal, as somebody has confirmed; for the next night.
+        A time, in nanoseconds, in an asset's alarm of which somebody has confirmed that what is new is normal; until it
+        is learned.
+    adopting : tuple of int or None
+        Of what is confirmed and still to be learned: the newest event time, and up to which number of the journal.
+    adopted : dict of int to dict of str to int
+        Up to when, in nanoseconds, some assets of a version have learned more than the rest, as it was confirmed.
     source : str or None
         Which models the fleet's folder held when they were last looked at.
     archived : int
@@ -53,6 +62,9 @@ class Versions:
         At which mark drift was last measured, or is to be.
     measuring : tuple of int or None
         Of drift that is still to be measured: the mark, and up to which number of the journal.
+    drifted : float
+        Which share of the assets had drifted when that last brought a night, 0 once it has fallen, or people have
+        changed the models.
     """
 
     at: int = 1
@@ -60,8 +72,9 @@ class Versions:
     past: list[int] = field(default_factory=list)
     waiting: int | None = None
     learned: dict[int, int] = field(default_factory=dict)
-    made: dict[int, int] = field(default_factory=dict)
     confirmed: dict[str, int] = field(default_factory=dict)
+    adopting: tuple[int, int] | None = None
+    adopted: dict[int, dict[str, int]] = field(default_factory=dict)
     source: str | None = None
     archived: int = 0
     cuts: list[int] = field(default_factory=list)
@@ -69,6 +82,7 @@ class Versions:
     due: tuple[int, int, int] | None = None
     measured: int | None = None
     measuring: tuple[int, int] | None = None
+    drifted: float = 0.0
 
     @classmethod
     def load(cls, store: Store) -> Versions | None:
@@ -100,8 +114,6 @@ class Versions:
         """Note that a version is at work now, after the one that was."""
         self.past = [*self.past, self.at][-KEPT:]
         self.at, self.waiting = version, None
-        if (mark := self.made.get(version)) is not None:
-            self.confirmed = {asset: since for asset, since in self.confirmed.items() if since >= mark}
         self._forget()
 
     def roll_back(self) -> int:
@@ -122,10 +134,9 @@ class Versions:
         return {self.at, *self.past, *([] if self.waiting is None else [self.waiting])}
 
     def _forget(self) -> None:
-        self.learned, self.made = (
-            {version: number for version, number in known.items() if version in self.kept}
-            for known in (self.learned, self.made)
-        )
+        kept = self.kept
+        self.learned = {version: number for version, number in self.learned.items() if version in kept}
+        self.adopted = {version: assets for version, assets in self.adopted.items() if version in kept}
 
 
 def sweep(folder: Path, kept: set[int]) -> None:
@@ -144,9 +155,9 @@ def trial_put(version: int, said: dict[str, Any]) -> tuple[bytes, bytes]:
 def trials(store: Store, most: int = 20) -> list[dict[str, Any]]:
     """Return what is kept of the last nights, the newest first.
 
-    Each has the `version`; `made`, in nanoseconds of event time; `fate`: "promoted", "waits" or "failed"; how many
-    rows were `learned` and `held` back, and of how many assets (`held_assets`); and the `trial` as JSON text, None if
-    it failed, and then `why`.
+    Each has the `version`; `made`, in nanoseconds of event time; `fate`: "promoted", "waits", "rolled back" or
+    "failed"; how many rows were `learned` and `held` back, and of how many assets (`held_assets`); and the `trial` as
+    JSON text, None if it failed or needed none, and then `why`.
     """
     found = store.scan(Span.of_prefix(TRIALS), most=most, backwards=True)
     return [json.loads(value) for _, value in found]
