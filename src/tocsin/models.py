@@ -105,6 +105,17 @@ class Renamed(Shelf):
         return Renamed(_taken(self._state, assets), self._names)
 
 
+def lent(state: dict[str, Ragged]) -> dict[str, Ragged]:
+    """Return a state that may only be read, as Arrow's is, so that kernels are compiled for one kind of it."""
+    return {name: Ragged(_read_only(values), offsets) for name, (values, offsets) in state.items()}
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 def _taken(state: Mapping[str, Ragged], assets: NDArray[np.int64]) -> Mapping[str, Ragged]:
     if isinstance(state, Shelf):
         return state.of(assets)
@@ -136,6 +147,12 @@ class Models:
     rows: NDArray[np.int64]
     threshold: NDArray[np.float64]
     state: Mapping[str, Ragged]
+
+    def __post_init__(self) -> None:
+        """See to it that what was learned is only read."""
+        object.__setattr__(self, "threshold", _read_only(self.threshold))
+        if not isinstance(self.state, Shelf):
+            object.__setattr__(self, "state", lent(dict(self.state)))
 
     def __len__(self) -> int:
         """How many assets there are models of."""

@@ -17,7 +17,7 @@ from tocsin.detectors.ranges import Ranges
 from tocsin.detectors.sketches import Sketches
 from tocsin.errors import DataError, NotFittedError, ParameterError
 from tocsin.explain.explanations import explain
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel, Scores
 
 
@@ -127,7 +127,7 @@ class Detector(BaseEstimator, ABC):
         weights, scales = self._forgetting(panel.offsets)
         if before < np.inf:
             scales = self._faded(models, panel.offsets, weights, scales, before)
-        state = self._absorb(models.state, panel, weights, scales)
+        state = lent(self._absorb(models.state, panel, weights, scales))
         scored = models.state if self.temporal else state
         scores, _ = self._score(scored, panel, 0, learned=not self.temporal)
         calibration = Calibration.from_state(models.state, models.threshold, self._rank_ratio())

@@ -12,7 +12,7 @@ from tocsin.detectors.forgetting import Forgetful
 from tocsin.features.settings import check_whole
 from tocsin.kernels import hbos as kernels
 from tocsin.kernels.hbos import Histograms
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
@@ -93,7 +93,7 @@ class HBOS(Forgetful):
         none = Histograms(np.full(n_cells, np.nan), np.full(n_cells, np.nan), np.zeros((n_cells, self.bins)))
         kernels.absorb(panel.values, panel.offsets, np.ones(panel.n_rows), np.ones(panel.n_assets), none)
         state = _state(none, panel.n_assets, panel.values.dtype)
-        return state, self._score(state, panel, 0, learned=True)[0]
+        return state, self._score(lent(state), panel, 0, learned=True)[0]
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False

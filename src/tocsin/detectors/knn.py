@@ -17,7 +17,7 @@ from tocsin.features.settings import check_whole
 from tocsin.kernels import knn as kernels
 from tocsin.kernels import philox, variance
 from tocsin.kernels.knn import Neighbours
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
@@ -123,7 +123,7 @@ class KNN(Detector):
             "spreads": Ragged.of_rows(spreads),
             **Ranges.learn(panel).to_state(),
         }
-        return state, self._measured(state, panel, taken, 0)[0]
+        return state, self._measured(lent(state), panel, taken, 0)[0]
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False

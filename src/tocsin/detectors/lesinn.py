@@ -15,7 +15,7 @@ from tocsin.errors import ParameterError
 from tocsin.features.settings import check_whole
 from tocsin.kernels import lesinn as kernels
 from tocsin.kernels import philox
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
@@ -117,7 +117,7 @@ class LeSiNN(Detector):
             "spreads": Ragged.of_rows(spreads),
             **Ranges.learn(panel).to_state(),
         }
-        return state, self._measured(state, panel, origins, 0)[0]
+        return state, self._measured(lent(state), panel, origins, 0)[0]
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False

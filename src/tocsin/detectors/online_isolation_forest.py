@@ -16,7 +16,7 @@ from tocsin.errors import ParameterError
 from tocsin.features.settings import check_whole
 from tocsin.kernels import online_isolation as kernels
 from tocsin.kernels.philox import keys
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ class OnlineIsolationForest(Detector):
 
     def _learn(self, panel: Panel) -> tuple[dict[str, Ragged], Floats]:
         state = self._absorb(self._nothing(panel), panel, np.ones(0), np.ones(0))
-        return state, self._score(state, panel, 0)[0]
+        return state, self._score(lent(state), panel, 0)[0]
 
     def _absorb(self, state: Mapping[str, Ragged], panel: Panel, weights: Floats, scales: Floats) -> dict[str, Ragged]:
         forest = self._forest(state, panel, copied=True)

@@ -17,7 +17,7 @@ from tocsin.kernels import comoments as products
 from tocsin.kernels import pca as kernels
 from tocsin.kernels import pca_limits, pca_scores, variance
 from tocsin.kernels.pca import Planes
-from tocsin.models import Models, Ragged
+from tocsin.models import Models, Ragged, lent
 from tocsin.panel import Contributions, Evidence, Panel
 
 Floats = NDArray[np.float64]
@@ -158,7 +158,7 @@ class PCA(Forgetful):
         together = np.empty((panel.n_assets, products.triangle(panel.n_features)))
         products.learn_both(panel.values, panel.offsets, moments, together)
         state = self._state(moments, together, panel.values.dtype)
-        return state, self._score(state, panel, 0)[0]
+        return state, self._score(lent(state), panel, 0)[0]
 
     def _score(
         self, state: Mapping[str, Ragged], panel: Panel, top: int | None, *, learned: bool = False
