@@ -161,7 +161,7 @@ def test_people_see_it(fleet, at_fault, recipe, champion, blind, tmp_path, capsy
     assert "Fire drill" in seen
     assert "6 assets, 42.0 asset-days" in seen
     for days, told in ((0.1, "2.4 asset-hours"), (0.01, "14 asset-minutes"), (1500.0, "1,500 asset-days")):
-        trials.show(stdout(), replace(found, asset_days=days))
+        trials.show(stdout(), replace(found, asset_days=days), "waits")
         assert f"6 assets, {told}" in " ".join(capsys.readouterr().out.split())
     trials.show(stdout(), replace(found, promoted=True, reasons=(), alarms=(), drills=()), "rolled back")
     assert "The new models were rolled back" in capsys.readouterr().out
