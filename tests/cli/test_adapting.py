@@ -253,9 +253,11 @@ def test_a_night_of_a_process_and_its_end(run: Run, plant: Path, tmp_path: Path)
         feeder.join()
         out, err = process.communicate()
         assert code == 0
-        assert err in (b"", b"tocsin: stopped in the middle of a batch, which will be read again\n")
-        assert json.loads(out)["ended"] == "stopped"
-        assert json.loads(out)["rows"] < len(lines)
+        if err:  # as it may where kernels are compiled on the way
+            assert (out, err) == (b"", b"tocsin: stopped in the middle of a batch, which will be read again\n")
+        else:
+            assert json.loads(out)["ended"] == "stopped"
+            assert json.loads(out)["rows"] < len(lines)
     finally:
         process.kill()
     store = open_store(str(where))
