@@ -64,6 +64,28 @@ def test_late_rows_wait_or_are_counted(fleet: Fleet, tmp_path: Path) -> None:
     assert 0 < sum(batch.late for batch in batches) < frame.height
 
 
+def test_an_asset_that_floods_changes_nothing_for_others(fleet: Fleet, tmp_path: Path) -> None:
+    """Of one there come 40 times as many readings; what is kept of each other one is the same to the last bit."""
+    frame = later()
+    own = frame.filter(pl.col("key") == "pump 0")
+    flood = [own.with_columns(pl.col("time") + number * 20_000_000) for number in range(1, 40)]
+    every = pl.concat([frame, *flood]).sort("time", maintain_order=True)
+    run(fleet, Frames(frame, [500]), tmp_path / "calm", Drawer())
+    batches = run(fleet, Frames(every, [500]), tmp_path / "flooded", Drawer())
+    assert sum(batch.rows for batch in batches) == every.height > 6 * frame.height
+    kinds = (b"i/a/", b"i/b/", b"i/c/", b"i/s/", b"i/x/")
+    kept = [
+        {
+            key: value
+            for key, value in contents(tmp_path / name).items()
+            if key.startswith(kinds) and b"pump 0" not in key
+        }
+        for name in ("calm", "flooded")
+    ]
+    assert kept[0] == kept[1]
+    assert sum(key.startswith(b"i/x/") for key in kept[0]) > 3
+
+
 def test_two_streams_on_one_store(fleet: Fleet, tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "store"), write=True)
     other = open_store(str(tmp_path / "store"), write=True)
