@@ -24,13 +24,15 @@ def readings(tmp_path_factory):
     return path
 
 
-def test_interrupted_score_leaves_the_old_result(readings, tmp_path):
+@pytest.mark.parametrize("shell", [[], ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]], ids=["terminal", "background"])
+def test_interrupted_score_leaves_the_old_result(readings, tmp_path, shell):
+    """Also where Ctrl-C is ignored in the beginning, as it is in the background of a script."""
     fleet, out = tmp_path / "fleet", tmp_path / "scores.parquet"
     often = ["--set", "contamination=0.5"]
     subprocess.run([*COMMAND, "fit", str(readings), "--key", "key", *often, "--out", str(fleet)], check=True)
     out.write_bytes(b"an older result")
     run = subprocess.Popen(
-        [*COMMAND, "score", str(fleet), str(readings), "--explain", "6", "--out", str(out)],
+        [*shell, *COMMAND, "score", str(fleet), str(readings), "--explain", "6", "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -83,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 2 a mistake of the caller's; 130 interrupted; 141 whoever read the output has left; 1 a bug of ours.
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if arguments is None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Polars stops at Ctrl-C even where it is ignored, as in the background of a script, and says nothing of it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = _run(given)
         sys.stdout.flush()
