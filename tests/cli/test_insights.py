@@ -15,6 +15,7 @@ from tocsin.cli import insights as command
 from tocsin.cli import insights_view
 from tocsin.insights import ask, records
 from tocsin.insights.catalog import open_store
+from tocsin.insights.recorder import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,23 @@ def test_asset(run, place, rows):
     assert found["drift"]["sensors"] == {"heat": pytest.approx([0.12, 0.5]), "flow": pytest.approx([0.05, 0.5])}
     assert 30 < len(found["series"]) <= 61
     assert len(json.loads(run("insights", "asset", place, "pump-003", "--json").out)["series"]) > 61
+
+
+def test_an_asset_that_has_just_come(run, rows, tmp_path):
+    """Its latest state is there at once, its windows follow."""
+    path = tmp_path / "store"
+    store = open_store(f"lmdb://{path}?sync=never", write=True)
+    store.commit(*Recorder(store, streams.SENSORS).record(*streams.batch(rows, 0, 200)))
+    store.close()
+    ran = run("insights", "asset", path, "pump-003")
+    assert (ran.code, ran.err) == (0, "")
+    assert [line.split()[0] for line in ran.out.splitlines() if line.strip().startswith(streams.SENSORS)] == [
+        "heat",
+        "flow",
+    ]
+    found = json.loads(run("insights", "asset", path, "pump-003", "--json").out)
+    assert (found["windows"], found["series"]) == ([], [])
+    assert found["rows"] == (rows.assets[:200] == 3).sum()
 
 
 def test_drift(run, place):

@@ -92,14 +92,18 @@ def drift(rows: Sequence[Row]) -> RenderableType:
 
 
 def _sensors(found: Asset) -> RenderableType:
-    """Return one line a sensor: its last value, and what it was over the hour and the day that are current."""
+    """Return one line a sensor: its last value, and what it was over the hour and the day that are current.
+
+    Of an asset that is new these are not known before its windows are put down.
+    """
     names = ("Sensor", "Last", "Hour:\nmean", "Day:\nmean", "\nstd", "\nmedian", "\n5 % to 95 %")
     lines: list[list[str | Text]] = []
     now = {(row["channel"], row["window"]): row for row in found.windows.iter_rows(named=True) if row["current"]}
     for sensor, value in found.latest.values.items():
-        hour, day = now[sensor, "hour"], now[sensor, "day"]
-        cells = [_number(value), *(_number(each) for each in (hour["mean"], day["mean"], day["std"], day["q50"]))]
-        lines.append([Text(sensor), *cells, f"{_number(day['q05'])} to {_number(day['q95'])}"])
+        hour, day = now.get((sensor, "hour"), {}), now.get((sensor, "day"), {})
+        told = (value, hour.get("mean"), *(day.get(name) for name in ("mean", "std", "q50")))
+        most = f"{_number(day['q05'])} to {_number(day['q95'])}" if day else ""
+        lines.append([Text(sensor), *map(_number, told), most])
     return _fitted(names, lines, ("\nstd", "\nmedian", "\n5 % to 95 %", "Hour:\nmean", "Day:\nmean"))
 
 

@@ -25,7 +25,7 @@ ASSET = (b"i/a/", b"i/b/", b"i/c/")
 BOARD, VALUES, NAMES, ALERT, ALERT_OF, OPS, DRIFT, SERIES = (
     b"i/h/", b"i/v/", b"i/n/", b"i/t/", b"i/x/", b"i/o/", b"i/d/", b"i/s/",
 )  # fmt: skip
-"""The board, where latest states are, and their readings; names, alerts, an asset's alerts, the operation, drift."""
+"""Latest states, their readings, names, alerts, an asset's alerts, the operation, drift, and past windows."""
 BLOCK = 63
 """How many assets' states share a value of the board, so that it and its header fill one page of 4,096 bytes."""
 LONGEST = 120

@@ -333,9 +333,9 @@ class Live:
     def _collect(self, slots: Ints, part: Panel) -> None:
         """Keep rows for the block that they belong to, and learn blocks that are whole."""
         times, blocks = self.arena.arrays["pending_times"], self.arena.numbers["block"]
-        begun = slots[times.sizes[slots] == 0]
-        self.arena.arrays["pending"].reserve(begun, blocks[begun] * self._width)
-        times.reserve(begun, blocks[begun])
+        new = slots[times.sizes[slots] == 0]
+        self.arena.arrays["pending"].reserve(new, blocks[new] * self._width)
+        times.reserve(new, blocks[new])
         self._keep("pending", slots, part)
         full = np.flatnonzero(times.sizes[slots] == blocks[slots])
         for some in np.split(full, range(AT_ONCE, len(full), AT_ONCE)):
